@@ -34,7 +34,6 @@ class TaskEvent(BaseModel):
         task_eta_s: Seconds until the task should be done; known from its longest stage on.
         queue_position: Tasks of its queue that come before it while it waits: 0 for the next one,
             and never more than 1,000. None if it does not wait, or is not due yet.
-        queue: What it waits in.
         hindrance: Why no worker takes it while it waits: its queue is paused, or no worker that is
             registered listens to it. None if it does not wait, or one may take it.
         attempt: Which attempt this is, or was; 0 before the first.
@@ -42,7 +41,6 @@ class TaskEvent(BaseModel):
         not_before: When a task that waits may run.
         error: Why it failed, or why the last attempt did.
         token: Counts the leases of the task: what is told under an older one is out of date.
-        at: When this was known.
     """
 
     # A client may be older than the worker it listens to.

@@ -31,11 +31,7 @@ _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 class UnsafeNameError(ValueError):
-    """A name that cannot be one component of a path on every storage.
-
-    Attributes:
-        name: The name as it was given.
-    """
+    """A name that cannot be one component of a path on every storage."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -46,12 +42,7 @@ class UnsafeNameError(ValueError):
 
 
 class PathOutsideProjectError(ValueError):
-    """A path that leaves the storage of its project.
-
-    Attributes:
-        path: The path as it was given.
-        project_id: The project whose storage it should lie in.
-    """
+    """A path that leaves the storage of its project."""
 
     def __init__(self, path: str, project_id: int) -> None:
         super().__init__(

@@ -53,10 +53,8 @@ class Operation:
     Attributes:
         request: Its arguments. Their ``actor_name`` is its name, in messages and in task rows,
             their ``result_type`` what it comes to.
-        queue: The queue its messages wait in.
         priority: Lower runs first; of messages that have none of their own.
         time_limit_s: Longest one run may take, in seconds, before it fails with ``TIME_LIMIT``.
-        retry: Policy for transient failures.
         project_limit: Most such tasks to run at a time on a project; None for any number.
         uses_model: Whether it works with the version that serves, unless it names another.
         quotes_documents: Whether its task or its files may say what is in a document.

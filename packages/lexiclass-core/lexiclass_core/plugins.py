@@ -32,7 +32,6 @@ class Plugin(BaseModel):
         multi_label: Whether a classifier can give a document any number of classes.
         parameters: JSON schema of its parameters.
         parameter_names: Theirs, in the order of the schema, which PostgreSQL does not keep.
-        available: Whether it can be used there.
         missing: Distributions that it needs and that are not installed.
         install_command: What to run where something is missing.
         reason: Why it cannot be loaded.

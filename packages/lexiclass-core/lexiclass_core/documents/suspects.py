@@ -87,13 +87,10 @@ async def list_suspects(
 async def judge_suspect(
     session: AsyncSession, project_id: int, field_id: int, document_id: int, status: SuspectStatus
 ) -> bool:
-    """Say what is thought of the label that a document has, where it looks wrong.
+    """Say what is thought of a label that looks wrong. Returns whether it does.
 
     It is ``dismissed``, ``confirmed``, or ``open`` again. What is corrected is the label, by
     :func:`set_label`.
-
-    Returns:
-        Whether it looks wrong; if not, nothing is changed.
     """
     judged = await session.execute(
         _JUDGE,

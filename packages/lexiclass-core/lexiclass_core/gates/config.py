@@ -51,7 +51,6 @@ class FieldConfig(BaseModel):
     """``field.config``: nothing else may be in it.
 
     Attributes:
-        gates: What a version must show.
         promote_after_evaluation: Whether a version that shows it is promoted by its evaluation.
     """
 

@@ -115,7 +115,6 @@ class TaskHistory(Base):
     Attributes:
         attempt: Which attempt it was about; 0 before the first.
         worker: Who held the lease, as in ``task.lease_owner``.
-        error: What the attempt failed with.
         next_attempt_at: When the next one was to begin.
         times: How often it happened in a row, with starts between that are not told; the other
             columns are of the last time.

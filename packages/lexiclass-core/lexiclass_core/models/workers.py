@@ -14,9 +14,7 @@ class Worker(Base):
     Attributes:
         name: What it signs leases with: no other process has it.
         group_pid: Process id of its group's master on that host.
-        queues: Those it listens to.
         threads: Tasks of each queue that it runs side by side.
-        version: Of the release it runs.
         seen_at: When it was last heard of; :mod:`lexiclass_core.workers` has what that means.
         away_since: When this process last began not to reach the database.
         away_until: When it reached it again.

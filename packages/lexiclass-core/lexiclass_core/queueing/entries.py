@@ -50,7 +50,6 @@ class EntryRules:
     Attributes:
         queue_of: The queue of an actor, or None if there is no such actor; those of this release.
         signer: Checks signatures; None where messages are not signed.
-        most_bytes: Largest message that is read.
     """
 
     queue_of: Callable[[str], str | None] = queue_of_actor

@@ -31,10 +31,7 @@ class DeadLetter:
 
     Attributes:
         raw_key: What Redis calls it.
-        queue: The queue it was in.
-        died_at: When.
         fields: Of the message; none if the entry is no message.
-        entry: The entry as it is.
     """
 
     raw_key: bytes
@@ -59,7 +56,6 @@ class MessageStore:
 
     Args:
         client: A client that does not decode.
-        namespace: Prefix of the broker's keys.
     """
 
     def __init__(self, client: "Redis", namespace: str) -> None:

@@ -22,7 +22,6 @@ class QueueKeys:
     """Names of the keys of one queue, or of its delay queue.
 
     Attributes:
-        namespace: Prefix of all keys.
         queue: The queue; of messages that are not due yet, with ``.DQ``.
     """
 

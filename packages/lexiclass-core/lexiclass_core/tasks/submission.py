@@ -118,12 +118,9 @@ def submitting(request: Request) -> AbstractContextManager[None]:
 
 
 def add(session: Session, submission: Submission) -> tuple[Task, bool]:
-    """Write a pending task, or find the one that has its idempotency key.
+    """Write a pending task, or find that with its key. Returns it, and whether it is new.
 
     The session is a synchronous one; an AsyncSession runs this with ``run_sync``.
-
-    Returns:
-        The task, and whether it is new.
 
     Raises:
         IdempotencyConflict: If the key belongs to another request.

@@ -13,12 +13,9 @@ from lexiclass_core.versions.reading import require_version
 
 
 async def prune(session: AsyncSession, field_id: int, version: int, author: Author) -> bool:
-    """Say that the files of a version go, which is retired or has failed.
+    """Say that the files of a version go, retired or failed. Returns whether that is new.
 
     That cannot be taken back. A worker removes them within minutes, once no task reads them.
-
-    Returns:
-        Whether anything was changed; else that was said before.
 
     Raises:
         ChangeRefused: If it may be used still.

@@ -1,15 +1,17 @@
 """Labels that look wrong to a training, in plain values."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from lexiclass import Pipeline, TokenMatrix
-from lexiclass.label_quality import TrainingEvidence, find_suspects
+from lexiclass.label_quality import Suspect, TrainingEvidence, find_suspects
 from lexiclass_worker.jobs.suspects import MOST_CHARACTERS, MOST_SUSPECTS
 
 # Of single precision, by which a probability may be beyond 1.
 _HIGHEST = 1.0
+
+_FIELDS = tuple(field.name for field in fields(Suspect))
 
 
 def suspects_in(evidence: TrainingEvidence | None, classes: Sequence[str]) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def suspects_in(evidence: TrainingEvidence | None, classes: Sequence[str]) -> di
         },
         "found": [
             {
-                **asdict(suspect),
+                **{name: getattr(suspect, name) for name in _FIELDS},
                 "reasons": list(suspect.reasons),
                 "score": min(suspect.score, _HIGHEST),
                 "label_probability": _bounded(suspect.label_probability),

@@ -31,7 +31,7 @@ def staged_directory(target: Path) -> Iterator[Path]:
     try:
         staging.mkdir()
         yield staging
-        sync_tree(staging)
+        _sync_tree(staging)
         try:
             # Renaming onto a directory works only if that is empty, so nothing is overwritten.
             staging.rename(target)
@@ -72,7 +72,7 @@ def is_staged(name: str, target: str) -> bool:
     return name.startswith(f".{target}.") and name.endswith(".partial")
 
 
-def sync_tree(directory: Path) -> None:
+def _sync_tree(directory: Path) -> None:
     """Flush all files and directories below and including ``directory`` to disk."""
     for path in directory.rglob("*"):
         sync(path)

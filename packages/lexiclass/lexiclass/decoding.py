@@ -87,7 +87,7 @@ def decode(data: bytes, *, path: str | None = None, code_page: str | None = None
         if encoding is None:  # a NUL is in no text
             raise DocumentUnreadable("binary", path=path)
     if encoding is None:
-        encoding = _wide_without_nuls(data) or narrow_encoding(data, code_page=code_page)
+        encoding = _wide_without_nuls(data) or _narrow_encoding(data, code_page=code_page)
     if encoding in {WINDOWS_1252, None} and has_utf8_besides(*count_utf8(data)):
         return _decode_mixed(data)
     if encoding is None:
@@ -134,7 +134,7 @@ def _wide_without_nuls(data: bytes) -> str | None:
     return unmarked_utf16(data) if is_likely else None
 
 
-def narrow_encoding(data: bytes, *, code_page: str | None = None) -> str | None:
+def _narrow_encoding(data: bytes, *, code_page: str | None = None) -> str | None:
     """Return what bytes without NULs are in: UTF-8, an encoding in ASCII, or a code page.
 
     The code page given is taken before a guess where it fits.

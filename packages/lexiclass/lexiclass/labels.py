@@ -94,19 +94,14 @@ def read_classes(path: Path) -> tuple[str, ...]:
         raise ModelCorrupt(path.name, "not at least 2 classes in order")
     try:
         for name in classes:
-            check_class_name(name)
+            _check_class_name(name)
     except InvalidParameters as error:
         raise ModelCorrupt(path.name, error.message) from error
     return tuple(classes)
 
 
-def check_class_name(name: str) -> None:
-    """Refuse what is no name, before anything is trained with it.
-
-    Raises:
-        InvalidParameters: If the name is empty, or has a NUL or half of a character (a lone
-            surrogate).
-    """
+def _check_class_name(name: str) -> None:
+    """Refuse what is no name, before anything is trained with it."""
     if not name:
         raise InvalidParameters("A label is empty; give it a name, or leave the document out.")
     if "\0" in name:
@@ -137,7 +132,7 @@ def label_members(labels: Labels, classes: Sequence[str]) -> NDArray[np.bool_]:
 def _classes(names: Sequence[str], num_documents: int) -> tuple[str, ...]:
     classes = sorted(set(names))
     for name in classes:
-        check_class_name(name)
+        _check_class_name(name)
     if num_documents < 2 or len(classes) < 2:
         raise NotEnoughDocuments(num_documents=num_documents, num_classes=len(classes))
     return tuple(classes)

@@ -156,8 +156,8 @@ def nearness(evidence: Matrix, knots: Matrix) -> Matrix:
 
 def log_frequencies(frequencies: Matrix, *, multi_label: bool) -> Matrix:
     """Return the logarithms that are mixed, of the frequencies: logits where ``multi_label``."""
-    logs = logs_of(frequencies)
-    return logs - logs_of(1 - frequencies) if multi_label else logs
+    logs = _logs_of(frequencies)
+    return logs - _logs_of(1 - frequencies) if multi_label else logs
 
 
 def log_ratios(probabilities: Matrix, frequencies: Matrix, *, multi_label: bool) -> Matrix:
@@ -166,6 +166,6 @@ def log_ratios(probabilities: Matrix, frequencies: Matrix, *, multi_label: bool)
     return logs - log_frequencies(frequencies, multi_label=multi_label)
 
 
-def logs_of(numbers: Matrix) -> Matrix:
+def _logs_of(numbers: Matrix) -> Matrix:
     """Return logarithms, those of 0 as that of the smallest number above it."""
     return np.asarray(np.log(np.maximum(numbers, _SMALLEST)))

@@ -39,7 +39,7 @@ TestFraction = Annotated[
     ),
 ]
 
-DEFAULT_MAX_REFUSED: Final = 0.5
+_DEFAULT_MAX_REFUSED: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class ReadingOptions:
         typer.Option(
             min=0, max=1, help="If a larger share of the records is refused, that is an error."
         ),
-    ] = DEFAULT_MAX_REFUSED
+    ] = _DEFAULT_MAX_REFUSED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ class Corpus:
     path: Path
     labelled: bool = True
     columns: Columns | None = None
-    max_refused: float = DEFAULT_MAX_REFUSED
+    max_refused: float = _DEFAULT_MAX_REFUSED
     multi_label: bool = False
     summary: CorpusSummary = field(init=False)
 

@@ -76,7 +76,7 @@ class ArchiveCorpus(ABC, Generic[MemberT]):
         if len(self._members) != 1 or self._refusal(self._members[0]):
             return None
         (member,) = self._members
-        name = f"{self._name}:{shown_member(self._parts(member)[-1])}"
+        name = f"{self._name}:{_shown_member(self._parts(member)[-1])}"
         return SourceFile(name, lambda: self._content(member))
 
     def unpack(self, folder: Path) -> Iterator[Refusal]:
@@ -100,7 +100,7 @@ class ArchiveCorpus(ABC, Generic[MemberT]):
                 yield Refusal(self._where(member), reason)
 
     def _where(self, member: MemberT) -> str:
-        return f"{self._name}:{shown_member(self._path(member))}"
+        return f"{self._name}:{_shown_member(self._path(member))}"
 
     def _take_in(self, file: Path) -> None:
         """Note what a file has taken."""
@@ -176,7 +176,7 @@ class ZipCorpus(ArchiveCorpus[zipfile.ZipInfo]):
         return bounded(opened, self._left, where)
 
 
-def shown_member(name: str) -> str:
+def _shown_member(name: str) -> str:
     """A name of a member that can be shown and stored."""
     return name.encode("utf-8", "backslashreplace").decode()
 

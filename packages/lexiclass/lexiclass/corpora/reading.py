@@ -139,18 +139,18 @@ def read_file(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refus
     Raises:
         InvalidParameters: If it is in no form that is understood.
     """
-    found = format_of(file)
+    found = _format_of(file)
     if found is GZIP:
         file = gunzipped(file)
-        found = format_of(file)
+        found = _format_of(file)
         if found in {GZIP, ZIP}:
             raise InvalidParameters(f"{file.name}: an archive inside another; unpack it first")
     if found in _ARCHIVES:
         return _read_archive(file, _ARCHIVES[found], wanted)
-    return source_of(file, found, wanted)(file, wanted)
+    return _source_of(file, found, wanted)(file, wanted)
 
 
-def format_of(file: SourceFile) -> DocumentFormat | None:
+def _format_of(file: SourceFile) -> DocumentFormat | None:
     """Return the format of a file that is no table of text and no JSON."""
     with file.open() as opened:
         data = opened.read(HEAD_BYTES)
@@ -163,12 +163,8 @@ def format_of(file: SourceFile) -> DocumentFormat | None:
     return None if found in TEXT_FORMATS and file.suffix in FILE_SOURCES else found
 
 
-def source_of(file: SourceFile, found: DocumentFormat | None, wanted: Wanted) -> FileSource:
-    """Return what reads a file, by its format or else by its ending.
-
-    Raises:
-        InvalidParameters: If nothing does, or if labels are wanted and it has none.
-    """
+def _source_of(file: SourceFile, found: DocumentFormat | None, wanted: Wanted) -> FileSource:
+    """Return what reads a file, by its format or else by its ending; it may have to have labels."""
     if wanted.labelled and found is MAILBOX:
         raise _unexpected(
             file,
@@ -200,11 +196,11 @@ def _read_archive(
 ) -> Iterator[SourceRecord | Refusal]:
     with open_archive(file) as corpus:
         if (member := corpus.only_file) is not None:
-            if (found := format_of(member)) in {GZIP, *_ARCHIVES}:
+            if (found := _format_of(member)) in {GZIP, *_ARCHIVES}:
                 raise InvalidParameters(
                     f"{member.name}: an archive inside another; unpack it first"
                 )
-            yield from source_of(member, found, wanted)(member, wanted)
+            yield from _source_of(member, found, wanted)(member, wanted)
             return
         with TemporaryDirectory(prefix="lexiclass-archive-") as name:
             folder = Path(name)

@@ -12,10 +12,10 @@ from lexiclass.errors import InvalidParameters
 
 # A model is calibrated and chosen on folds of its training documents, so those that others keep for
 # that are training documents here.
-VALIDATION_NAMES: Final = frozenset({"validation", "valid", "val", "dev", "development"})
+_VALIDATION_NAMES: Final = frozenset({"validation", "valid", "val", "dev", "development"})
 _SPLITS: Final[Mapping[str, Split]] = {
     "train": "train", "training": "train", "test": "test", "testing": "test",
-    **dict.fromkeys(VALIDATION_NAMES, "train"),
+    **dict.fromkeys(_VALIDATION_NAMES, "train"),
 }  # fmt: skip
 
 #: Remark on a document of a validation split.
@@ -48,7 +48,7 @@ def split_named_by(value: object, where: str) -> Split | None:
 
 def is_validation(value: object) -> bool:
     """Whether a value of a source names a validation split."""
-    return folded(str(value)) in VALIDATION_NAMES
+    return folded(str(value)) in _VALIDATION_NAMES
 
 
 def split_of(text: LabelledText, test_fraction: float) -> Split:

@@ -115,7 +115,7 @@ class CorpusSummary:
                 "label"
             )
         for name, counts in self.classes.items():
-            told = label_warnings(counts, multi_label=multi_label)
+            told = _label_warnings(counts, multi_label=multi_label)
             found.extend(f"field {name!r}: {warning}" for warning in told)
         return found
 
@@ -141,7 +141,7 @@ class CorpusSummary:
             self.refusals.append(refusal)
 
 
-def label_warnings(counts: Counter[str], *, multi_label: bool = False) -> list[str]:
+def _label_warnings(counts: Counter[str], *, multi_label: bool = False) -> list[str]:
     """Say which names of classes look like something else."""
     found = []
     empty = [name for name in counts if name.casefold() in _NO_LABEL]

@@ -28,7 +28,7 @@ from lexiclass.report.reliability import (
     reliability_curve,
 )
 
-FEWEST_PREDICTIONS: Final = 30
+_FEWEST_PREDICTIONS: Final = 30
 """Documents predicted as a class, from which on its confidences are judged."""
 
 
@@ -80,7 +80,7 @@ def _by_class(outcomes: Outcomes, groups: NDArray[np.intp] | None) -> list[Class
     shares = shares_by(predicted, outcomes.is_right, number, groups)
     sums: Column = np.bincount(predicted, weights=confidence, minlength=number).astype(np.float64)
     mean: Column = sums / np.maximum(shares.trials, 1)
-    chosen = np.flatnonzero(shares.trials >= FEWEST_PREDICTIONS)
+    chosen = np.flatnonzero(shares.trials >= _FEWEST_PREDICTIONS)
     p_values = holm(_as_many_right(mean[chosen], shares.hits[chosen], shares.trials[chosen]))
     found = [
         ClassCalibration(

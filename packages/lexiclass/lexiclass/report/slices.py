@@ -18,7 +18,7 @@ from lexiclass.report.paired import holm
 FEWEST_DOCUMENTS: Final = 10
 """Of a kind, and of all others, for it to be looked at."""
 
-MAX_VALUES: Final = 50
+_MAX_VALUES: Final = 50
 """Values looked at of what documents have in common: those of the most documents."""
 
 _MAX_CHARACTERS: Final = 200
@@ -92,7 +92,7 @@ def _kinds(
     """Yield what enough documents are, and enough are not."""
     for by, (codes, values) in _all_columns(outcomes, columns, lengths):
         counts = np.bincount(codes[codes >= 0], minlength=len(values))
-        largest = np.argsort(-counts, kind="stable")[:MAX_VALUES]
+        largest = np.argsort(-counts, kind="stable")[:_MAX_VALUES]
         for code in np.sort(largest).tolist():
             if FEWEST_DOCUMENTS <= counts[code] <= len(codes) - FEWEST_DOCUMENTS:
                 rows = np.flatnonzero(codes == code)

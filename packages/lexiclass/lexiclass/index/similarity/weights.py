@@ -8,9 +8,9 @@ from scipy import sparse
 
 from lexiclass.plugins.features.rows import scale_rows
 
-#: Decimals of a cosine that count. Sums of the same terms in another order differ in the 15th or
-#: so: documents that differ by less than this are equally similar.
-DECIMALS = 9
+# Decimals of a cosine that count. Sums of the same terms in another order differ in the 15th or
+# so: documents that differ by less than this are equally similar.
+_DECIMALS = 9
 
 
 def inverse_frequency(frequency: NDArray[np.number], num_documents: int) -> NDArray[np.float64]:
@@ -33,4 +33,4 @@ def weigh_among_themselves(counts: sparse.csr_array) -> sparse.csr_array:
 
 def as_cosines(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Round sums of products to cosines that do not depend on their order; 1 at most."""
-    return np.minimum(values.round(DECIMALS), 1.0)
+    return np.minimum(values.round(_DECIMALS), 1.0)

@@ -43,7 +43,7 @@ _COUNTED = ("position_ids", "token_type_ids")
 
 _FLOATS = frozenset({"BF16", "F16", "F32", "F64"})
 
-Shapes = dict[str, tuple[int, ...]]
+_Shapes = dict[str, tuple[int, ...]]
 
 
 def encoder_config(settings: Mapping[str, Any]) -> Any:
@@ -92,8 +92,8 @@ def offline() -> Iterator[None]:
         huggingface_hub.constants.HF_HUB_OFFLINE = before
 
 
-def _found(files: Iterable[Path], prefix: str) -> Shapes:
-    shapes: Shapes = {}
+def _found(files: Iterable[Path], prefix: str) -> _Shapes:
+    shapes: _Shapes = {}
     for path in files:
         for name, (dtype, shape) in read_array_shapes(path).items():
             # As transformers has it: the encoder may be part of a whole with its head, and older

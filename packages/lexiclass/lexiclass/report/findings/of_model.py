@@ -14,7 +14,7 @@ from lexiclass.report.suspects import suspected_labels
 FEWEST_CALIBRATED: Final = 100
 """Documents that confidences should be fitted on."""
 
-BASELINE_NAMES: Final = {
+_BASELINE_NAMES: Final = {
     "majority_class": "always the most frequent class",
     "nearest_document": "the class of the most similar training document",
     "tfidf_linear": "a linear classifier of TF-IDF weights",
@@ -28,7 +28,7 @@ def no_better(evidence: Evidence) -> Iterator[Finding]:
         advantage, accuracy = baseline.advantage, baseline.accuracy
         if advantage is None or accuracy is None or advantage.low > 0:
             continue
-        name = BASELINE_NAMES[baseline.name]
+        name = _BASELINE_NAMES[baseline.name]
         surely = advantage.high < 0
         yield finding(
             codes.NO_BETTER,

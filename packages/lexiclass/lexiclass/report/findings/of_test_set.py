@@ -13,7 +13,7 @@ from lexiclass.report.findings.evidence import Evidence, finding
 from lexiclass.report.findings.wording import are, counted, documents, named, short
 from lexiclass.report.model import Finding
 
-WIDEST: Final = 0.1
+_WIDEST: Final = 0.1
 """From the lower to the upper end of an accuracy that tells enough."""
 
 _LEAST_SHIFT: Final = 0.1
@@ -47,13 +47,13 @@ def in_training(evidence: Evidence) -> Iterator[Finding]:
 def few_documents(evidence: Evidence) -> Iterator[Finding]:
     """An interval of the accuracy that is too wide to tell much."""
     width = evidence.accuracy.high - evidence.accuracy.low
-    if width > WIDEST:
+    if width > _WIDEST:
         yield finding(
             codes.FEW_DOCUMENTS,
             "warning",
             f"With {documents(len(evidence.outcomes))} the accuracy on all documents is between "
             f"{evidence.accuracy.low:.3f} and {evidence.accuracy.high:.3f}: that is "
-            f"{width:.3f} wide, and {WIDEST:.2f} would tell enough.",
+            f"{width:.3f} wide, and {_WIDEST:.2f} would tell enough.",
             {"num_documents": len(evidence.outcomes), "width": width},
         )
 

@@ -39,7 +39,7 @@ from lexiclass.serialization import read_all_arrays, write_json
 logging.disable_progress_bar()
 
 TOKENIZER = "tokenizer.json"
-WEIGHTS = "network.safetensors"
+_WEIGHTS = "network.safetensors"
 
 # The largest vocabularies in use make 35 MB.
 _MAX_TOKENIZER_BYTES = 128 * 2**20
@@ -85,12 +85,12 @@ class Network:
             settings = checked_config(read_regular(directory / CONFIG))
             with torch.device("meta"):  # shapes only: nothing is allocated before they are checked
                 shapes = _shapes(_build(settings, num_classes).state_dict())
-        arrays = read_all_arrays(directory / WEIGHTS)
+        arrays = read_all_arrays(directory / _WEIGHTS)
         weights = {name: torch.from_numpy(array) for name, array in arrays.items()}
         if _shapes(weights) != shapes:
-            raise ModelCorrupt(WEIGHTS, "not the weights of this encoder and these classes")
+            raise ModelCorrupt(_WEIGHTS, "not the weights of this encoder and these classes")
         if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
-            raise ModelCorrupt(WEIGHTS, "weights that are not finite")
+            raise ModelCorrupt(_WEIGHTS, "weights that are not finite")
         with taking_in(TOKENIZER):
             tokenizer = _read_tokenizer(directory / TOKENIZER)
             _check_tokenizer(tokenizer, settings)
@@ -106,7 +106,7 @@ class Network:
             name: tensor.detach().cpu().contiguous()
             for name, tensor in self.modules.state_dict().items()
         }
-        save_file(weights, directory / WEIGHTS)
+        save_file(weights, directory / _WEIGHTS)
 
     def tokenize(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
         """Return the token numbers of texts, cut to what the encoder can read.

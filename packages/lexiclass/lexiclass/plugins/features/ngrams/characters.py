@@ -27,8 +27,8 @@ from lexiclass.plugins.features.ngrams.vocabulary import (
 )
 from lexiclass.tokens import TokenMatrix, offsets
 
-#: Stands at both ends of a word, so that what it begins and ends with can be told.
-EDGE = " "
+# Stands at both ends of a word, so that what it begins and ends with can be told.
+_EDGE = " "
 
 _FILES = ("characters.json", "character_ngrams.safetensors")
 
@@ -53,7 +53,7 @@ class CharacterNgrams:
 
     def counts(self, tokens: TokenMatrix) -> sparse.csr_array:
         """Count the features in every document: (n, num_features) float32, indices sorted."""
-        words, terms = words_of(tokens)
+        words, terms = _words_of(tokens)
         counts = sparse.csr_array(words @ self.runs.counts(spell(terms)))
         counts.sort_indices()
         return counts
@@ -75,7 +75,7 @@ class CharacterNgrams:
         return cls(runs)
 
 
-def words_of(tokens: TokenMatrix) -> tuple[sparse.csr_array, list[str]]:
+def _words_of(tokens: TokenMatrix) -> tuple[sparse.csr_array, list[str]]:
     """Return (n, m) float32 counts of the m terms that documents have, and these terms."""
     counts = tokens.counts()
     is_used = np.zeros(counts.shape[1], dtype=np.bool_)
@@ -87,12 +87,12 @@ def words_of(tokens: TokenMatrix) -> tuple[sparse.csr_array, list[str]]:
 
 def spell(terms: Sequence[str]) -> TokenMatrix:
     """Return terms as documents whose tokens are characters, between two edges."""
-    text = "".join(f"{EDGE}{term}{EDGE}" for term in terms)
+    text = "".join(f"{_EDGE}{term}{_EDGE}" for term in terms)
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
     distinct, ids = np.unique(codes, return_inverse=True)
     lengths = np.fromiter(map(len, terms), dtype=np.int64, count=len(terms))
     return TokenMatrix(
-        list(map(chr, distinct.tolist())), ids.astype(np.int32), offsets(lengths + 2 * len(EDGE))
+        list(map(chr, distinct.tolist())), ids.astype(np.int32), offsets(lengths + 2 * len(_EDGE))
     )
 
 
@@ -135,7 +135,7 @@ class _Choice:
     def __init__(
         self, tokens: TokenMatrix, lengths: tuple[int, int], documents: tuple[int, int]
     ) -> None:
-        self.words, terms = words_of(tokens)
+        self.words, terms = _words_of(tokens)
         self._spelled = spell(terms)
         (self._shortest, self._longest), (self._fewest, self._most) = lengths, documents
         self.levels = list(self._levels())

@@ -44,7 +44,7 @@ class SentenceEncoder:
     """
 
     def __init__(self, files: Mapping[str, Path], *, device: str, max_tokens: int | None) -> None:
-        chosen = best_device() if device == "auto" else device
+        chosen = available_devices()[0] if device == "auto" else device
         if chosen not in available_devices():
             raise PluginUnavailable(
                 f"There is no device {device!r} here; there are: {', '.join(available_devices())}. "
@@ -109,8 +109,3 @@ def available_devices() -> tuple[str, ...]:
         ("cpu", True),
     )
     return tuple(name for name, there in found if there)
-
-
-def best_device() -> str:
-    """Return the fastest device of this machine."""
-    return available_devices()[0]

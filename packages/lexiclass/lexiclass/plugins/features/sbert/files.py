@@ -29,8 +29,8 @@ from lexiclass.plugins.pretrained.folder import find_weights, write_folder
 from lexiclass.plugins.pretrained.models import find_copies
 from lexiclass.regular_files import read_regular
 
-#: Lists the modules of an encoder; what it is known by.
-MARKER = "modules.json"
+# Lists the modules of an encoder; what it is known by.
+_MARKER = "modules.json"
 
 # Everything else in such directories is weights in formats that can run code, or documentation.
 _SUFFIXES = frozenset({".json", ".txt", ".model", ".safetensors"})
@@ -90,7 +90,7 @@ def find_encoders(model: str, context: PluginContext) -> list[Path]:
         InvalidParameters: If a path leads to no encoder.
         PluginUnavailable: If there is none.
     """
-    return [path.parent for path in find_copies(model, MARKER, context, patterns=PATTERNS)]
+    return [path.parent for path in find_copies(model, _MARKER, context, patterns=PATTERNS)]
 
 
 def encoder_files(directory: Path, context: PluginContext | None = None) -> dict[str, Path]:
@@ -102,7 +102,7 @@ def encoder_files(directory: Path, context: PluginContext | None = None) -> dict
         ValueError: If it is not understood, would run code, has no weights as safetensors, or has
             a link that leads out of the model directory.
     """
-    folders = sorted({PurePosixPath(".")} | {f for _, f in _modules(_read(directory / MARKER))})
+    folders = sorted({PurePosixPath(".")} | {f for _, f in _modules(_read(directory / _MARKER))})
     found: dict[str, Path] = {}
     for folder in folders:
         inside = directory / folder
@@ -126,7 +126,7 @@ def checked_encoder(files: Mapping[str, Path]) -> CheckedEncoder:
     for name, path in files.items():
         if path.suffix == ".json" and path.name not in _VOCABULARIES:
             refuse_code(_read(path), name)
-    modules = _modules(_read(_file(files, MARKER)))
+    modules = _modules(_read(_file(files, _MARKER)))
     kinds = [kind for kind, _ in modules]
     if kinds[:1] != ["Transformer"] or kinds.count("Transformer") != 1:
         raise ValueError(f"its modules are {', '.join(kinds)}, expected one Transformer first")
@@ -134,7 +134,7 @@ def checked_encoder(files: Mapping[str, Path]) -> CheckedEncoder:
     names = ["", *(f"{number}_{kind}" for number, kind in enumerate(kinds[1:], start=1))]
     config = checked_config(_bytes(_file(files, str(folder / CONFIG))))
     documents: dict[str, Any] = {
-        MARKER: [
+        _MARKER: [
             {"idx": number, "name": str(number), "path": name, "type": f"{_ROOT}models.{kind}"}
             for number, (kind, name) in enumerate(zip(kinds, names, strict=True))
         ],

@@ -25,8 +25,8 @@ _TOKENIZERS = (
     "PreTrained", "Roberta", "XLMRoberta",
 )  # fmt: skip
 
-#: Classes of tokenizers that read their vocabulary and nothing else.
-TOKENIZER_CLASSES = frozenset(
+# Classes of tokenizers that read their vocabulary and nothing else.
+_TOKENIZER_CLASSES = frozenset(
     {f"{name}Tokenizer{kind}" for name in _TOKENIZERS for kind in ("", "Fast")}
     | {"TokenizersBackend"}
 )
@@ -176,7 +176,7 @@ def tokenizer_settings(content: Any) -> dict[str, Any]:
     """
     found = settings_of(TokenizerSettings, content)
     kind = found.get("tokenizer_class")
-    if kind is not None and kind not in TOKENIZER_CLASSES:
+    if kind is not None and kind not in _TOKENIZER_CLASSES:
         raise ValueError(f"its tokenizer is a {kind!r:.80}, which is no plain one")
     # A dictionary stands for a token with a way of its own, which the library tells by this.
     return {name: _marked(value) for name, value in found.items()}

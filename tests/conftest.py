@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import hypothesis
@@ -125,9 +126,10 @@ def object_store(
 
 
 @pytest.fixture(scope="session")
-def databases(servers: EmbeddedServers, template_database: str) -> Databases:
+def databases(servers: EmbeddedServers, template_database: str) -> Iterator[Databases]:
     """Where tests have their databases from."""
-    return Databases(servers.database_uri, template_database)
+    with closing(Databases(servers.database_uri, template_database)) as databases:
+        yield databases
 
 
 @pytest.fixture

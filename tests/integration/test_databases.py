@@ -1,6 +1,7 @@
 """What tests are lent: a database is as new, whatever was done to the one before it."""
 
 import asyncio
+from contextlib import closing
 
 import asyncpg
 import pytest
@@ -48,15 +49,15 @@ def execute(uri: str, statement: str) -> object:
 def test_nothing_is_left_of_what_was_done_before(
     servers: EmbeddedServers, template_database: str, change: str
 ) -> None:
-    databases = Databases(servers.database_uri, template_database)
-    with databases.lent() as first:
-        untouched = state(first)
-        execute(first, ADDED)
-        execute(first, change)
-    with databases.lent() as second:
-        assert second != first
-        assert state(second) == untouched
-        assert execute(second, f"{ADDED} RETURNING id") == 1
+    with closing(Databases(servers.database_uri, template_database)) as databases:
+        with databases.lent() as first:
+            untouched = state(first)
+            execute(first, ADDED)
+            execute(first, change)
+        with databases.lent() as second:
+            assert second != first
+            assert state(second) == untouched
+            assert execute(second, f"{ADDED} RETURNING id") == 1
     with pytest.raises(asyncpg.InvalidCatalogNameError):
         execute(first, "SELECT 1")
 
@@ -81,3 +82,17 @@ def state(uri: str) -> list[object]:
             "SHOW statement_timeout",
         )
     ]
+
+
+def test_they_are_lent_on_after_every_connection_of_the_server_was_ended(
+    servers: EmbeddedServers, template_database: str
+) -> None:
+    with closing(Databases(servers.database_uri, template_database)) as databases:
+        with databases.lent() as first:
+            ended = (
+                "SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+            assert execute(first, ended) != 0
+        with databases.lent() as second:
+            assert execute(second, f"{ADDED} RETURNING id") == 1

@@ -65,7 +65,7 @@ END $$"""
 
 
 class Databases:
-    """The databases of one server.
+    """The databases of one server. It keeps a connection until it is closed.
 
     Args:
         server_uri: Of any database but the template.
@@ -76,8 +76,17 @@ class Databases:
         self._server_uri = server_uri
         self._template = template
         self._whole: list[str] = []
-        self._filled = _on(self._uri_of(template), _filled_tables)
-        self._state = _on(self._uri_of(template), self._read_state)
+        # To connect costs both sides more than what is done then.
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._administration: Connection | None = None
+        self._filled = self._on(template, _filled_tables)
+        self._state = self._on(template, self._read_state)
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._administration is not None:
+            self._administration.terminate()
+        self._runner.close()
 
     @contextmanager
     def lent(self) -> Iterator[str]:
@@ -103,7 +112,7 @@ class Databases:
             f"WHERE datname = '{before}'",
             f"ALTER DATABASE {before} RENAME TO {now}",
         )
-        if _on(self._uri_of(now), self._empty):
+        if self._on(now, self._empty):
             self._whole.append(self._uri_of(now))
         else:
             self._administer(f"DROP DATABASE {now} WITH (FORCE)")
@@ -122,18 +131,47 @@ class Databases:
 
     async def _read_state(self, connection: Connection) -> list[str]:
         """The schema, the settings and the rows that migrations wrote."""
-        rows = [f'SELECT string_agg("{name}"::text, \' \') FROM "{name}"' for name in self._filled]
-        return [str(await connection.fetchval(query)) for query in (_SCHEMA, *rows)]
+        rows = [
+            f'(SELECT string_agg("{name}"::text, \' \') FROM "{name}")' for name in self._filled
+        ]
+        return list(await connection.fetchrow(f"SELECT {', '.join((f'({_SCHEMA})', *rows))}"))
 
     def _uri_of(self, name: str) -> str:
         return make_url(self._server_uri).set(database=name).render_as_string(hide_password=False)
 
+    def _on(self, name: str, work: Callable[[Connection], Awaitable[T]]) -> T:
+        async def connect_and_work() -> T:
+            connection = await _connect(self._uri_of(name))
+            try:
+                return await work(connection)
+            finally:
+                await connection.close()
+
+        return self._runner.run(connect_and_work())
+
     def _administer(self, *statements: str) -> None:
-        async def execute(connection: Connection) -> None:
+        async def execute() -> None:
+            connection = await self._administering()
             for statement in statements:
                 await connection.execute(statement)
 
-        _on(self._server_uri, execute)
+        self._runner.run(execute())
+
+    async def _administering(self) -> Connection:
+        """The kept connection, or another one if a test has ended it with all others."""
+        if self._administration is not None:
+            try:
+                await self._administration.execute("SELECT 1")
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                self._administration.terminate()
+                self._administration = None
+        if self._administration is None:
+            self._administration = await _connect(self._server_uri)
+        return self._administration
+
+
+async def _connect(uri: str) -> Connection:
+    return await asyncpg.connect(uri.replace("+asyncpg", ""), ssl=False)
 
 
 def _new_name() -> str:
@@ -144,17 +182,6 @@ async def _filled_tables(connection: Connection) -> list[str]:
     found = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     names = [row["tablename"] for row in found]
     return [name for name in names if await connection.fetchval(f'SELECT true FROM "{name}"')]
-
-
-def _on(uri: str, work: Callable[[Connection], Awaitable[T]]) -> T:
-    async def connect_and_work() -> T:
-        connection = await asyncpg.connect(uri.replace("+asyncpg", ""))
-        try:
-            return await work(connection)
-        finally:
-            await connection.close()
-
-    return asyncio.run(connect_and_work())
 
 
 async def migrate(database_uri: str) -> None:

@@ -114,6 +114,7 @@ def test_ctrl_c_ends_everything_in_order(arguments: str, moment: str) -> None:
         assert "Traceback" not in command.output
 
 
+@pytest.mark.slow
 def test_sigterm_ends_everything_even_while_it_starts() -> None:
     with running("demo") as demo:
         demo.wait_for("starting the workers")

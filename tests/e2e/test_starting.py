@@ -17,6 +17,21 @@ from tests.support.processes import living_tree, wait_until_gone
 SCRIPTS = Path(sys.executable).parent
 
 
+@pytest.fixture
+def foreign_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to start in, with modules of others. Returns where each that is imported shows."""
+    shared, shown = tmp_path / "shared", tmp_path / "shown"
+    shared.mkdir()
+    shown.mkdir()
+    # What others could put there: modules of the worker, its libraries and the standard library.
+    for name in ("actors", "loguru", "numpy", "queue", "sitecustomize", "lexiclass_worker"):
+        module = shared / name / "__init__.py" if name == "actors" else shared / f"{name}.py"
+        module.parent.mkdir(exist_ok=True)
+        module.write_text(f"open({str(shown / name)!r}, 'w')\nraise ImportError('foreign')\n")
+    monkeypatch.chdir(shared)
+    return shown
+
+
 def test_a_python_with_dramatiq_alone_can_send(
     house: House, trained: SmallProject, tmp_path: Path
 ) -> None:
@@ -75,7 +90,9 @@ def test_the_dramatiq_script_works_from_any_folder_and_takes_only_its_queues(
     assert [file for file in elsewhere.iterdir() if not file.name.startswith(".coverage.")] == []
 
 
-def test_a_stopped_worker_hands_its_task_back_and_leaves_no_process(own_house: House) -> None:
+def test_a_stopped_worker_hands_its_task_back_and_leaves_no_process(
+    own_house: House, foreign_modules: Path
+) -> None:
     project = own_house.slow_project()
     with own_house.worker(command=[str(SCRIPTS / "lexiclass-worker"), "run"]) as group:
         message_id = own_house.send_training(project)
@@ -106,6 +123,7 @@ def test_a_stopped_worker_hands_its_task_back_and_leaves_no_process(own_house: H
     model = own_house.database.row("SELECT * FROM model WHERE field_id = :id", id=project.field_id)
     assert model is not None
     assert (model["status"], model["metrics"]["error"]["code"]) == ("failed", "CANCELLED")
+    assert list(foreign_modules.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -126,30 +144,23 @@ def test_a_worker_does_not_start_on_tables_that_do_not_serve_it(own_house: House
     assert "Traceback" not in done.stderr
 
 
+# A worker that is stopped in the middle of its work, above, imports all but what comes after.
+@pytest.mark.slow
 def test_a_worker_imports_nothing_from_the_folder_it_is_started_in(
-    own_house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_house: House, foreign_modules: Path
 ) -> None:
-    shared, shown = tmp_path / "shared", tmp_path / "shown"
-    shared.mkdir()
-    shown.mkdir()
-    # What others could put there: modules of the worker, its libraries and the standard library.
-    for name in ("actors", "loguru", "numpy", "queue", "sitecustomize", "lexiclass_worker"):
-        module = shared / name / "__init__.py" if name == "actors" else shared / f"{name}.py"
-        module.parent.mkdir(exist_ok=True)
-        module.write_text(f"open({str(shown / name)!r}, 'w')\nraise ImportError('foreign')\n")
-    monkeypatch.chdir(shared)
     project = own_house.project(training=4, test=2)
     with own_house.worker(command=[str(SCRIPTS / "lexiclass-worker"), "run"]):
         own_house.train(project)
-    assert list(shown.iterdir()) == []
+    assert list(foreign_modules.iterdir()) == []
 
 
 WRONG = {
-    "missing": ({"DATABASE_URI": None}, ("DATABASE_URI is not set", "postgresql+asyncpg://")),
     "misspelt": ({"METRICS__PROT": "9191"}, ("METRICS__PROT", "METRICS__PORT")),
-    "no such storage": ({"STORAGE__BASE_PATH": "s4://bucket"}, ("STORAGE__BASE_PATH", "s4")),
 }
 ALSO_WRONG = {
+    "missing": ({"DATABASE_URI": None}, ("DATABASE_URI is not set", "postgresql+asyncpg://")),
+    "no such storage": ({"STORAGE__BASE_PATH": "s4://bucket"}, ("STORAGE__BASE_PATH", "s4")),
     "other database": (
         {"DATABASE_URI": "mysql://root:hunter22@db/x"},
         ("DATABASE_URI", "postgresql+asyncpg://"),

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_worker.admin.doctor import doctor_probes
 from lexiclass_worker.config import export_environment, list_variables
 from lexiclass_worker.embedded.process import free_port
 from tests.support.commands import Run
-from tests.support.corpora import make_text
+from tests.support.corpora import create_project, make_text
 from tests.support.database import Database
 
 TRAINING = ("project_id=7", "field_id=3", 'classifier_params={"C": 2}', "classifier=svm")
@@ -230,6 +231,25 @@ def test_check_names_what_is_down(
     skipped = {row["check"] for row in rows if row["state"] == "skipped"}
     assert {"redis rights", "redis clock"} <= skipped
     assert all(row["remedy"] for row in rows if row["state"] in {"warn", "fail"})
+
+
+def test_check_names_a_storage_that_is_not_there_though_projects_have_files(
+    cli: Run, database: Database, storage_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def create(session: AsyncSession) -> None:
+        await create_project(session, storage_path, training=1, test=0)
+
+    database.run(create)
+    mistyped = storage_path.with_name("storrage")
+    monkeypatch.setenv("STORAGE__BASE_PATH", str(mistyped))
+
+    outcome = cli("check", "--json")
+
+    assert outcome.status == 1
+    (row,) = [row for row in outcome.json["checks"] if row["state"] == "fail"]
+    assert row["check"] == "storage"
+    assert f"{mistyped} does not exist, and the database has projects with files" in row["found"]
+    assert not mistyped.exists()
 
 
 def test_check_starts_what_workers_start(

@@ -46,6 +46,7 @@ def shared(
     with (
         # So many that no test has to think of it.
         lent_house(servers, databases, directory, LIMITS__TRAININGS_PER_PROJECT="9") as house,
-        house.worker() as group,
+        # What is lost is found soon.
+        house.worker(RECONCILER__INTERVAL_S="1") as group,
     ):
         yield Shared(house, group)

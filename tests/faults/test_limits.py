@@ -33,6 +33,7 @@ def test_a_task_that_takes_too_long_is_stopped_for_good(own_house: House) -> Non
     assert (version["status"], version["metrics"]["error"]["code"]) == ("failed", "TIME_LIMIT")
 
 
+@pytest.mark.slow
 def test_a_task_that_takes_too_much_memory_fails_alone_and_nothing_stays_when_the_worker_ends(
     own_house: House,
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.worker_group import WorkerGroup
+from tests.faults.conftest import Shared
 from tests.support.house import House
 from tests.support.measuring import Took
 from tests.support.processes import stopped, wait_for_trainings, worker_processes
@@ -57,10 +58,11 @@ def test_after_a_flush_of_redis_every_task_succeeds_and_has_one_effect(
     assert own_house.sender.dead_letters("prediction") == {}
 
 
-def test_tasks_whose_rows_were_written_and_never_sent_run_all_the_same(own_house: House) -> None:
+def test_tasks_whose_rows_were_written_and_never_sent_run_all_the_same(shared: Shared) -> None:
     """By a client that cannot reach Redis, and by a program that only knows the table."""
-    project = own_house.project(training=4, test=1)
-    away = {**own_house.environment, "DRAMATIQ__BROKER_URL": f"redis://127.0.0.1:{free_port()}/0"}
+    house = shared.house
+    project = house.project(training=4, test=1)
+    away = {**house.environment, "DRAMATIQ__BROKER_URL": f"redis://127.0.0.1:{free_port()}/0"}
 
     async def submit() -> str:
         async with AsyncTaskClient(
@@ -69,14 +71,13 @@ def test_tasks_whose_rows_were_written_and_never_sent_run_all_the_same(own_house
             return (await client.train(project.project_id, project.field_id)).message_id
 
     message_id = asyncio.run(submit())
-    own_house.database.execute(
+    house.database.execute(
         "INSERT INTO task (message_id, type, project_id, request) VALUES ('sql', "
         "'index_documents', :p, jsonb_build_object('project_id', CAST(:p AS bigint)))",
         p=project.project_id,
     )
-    with own_house.worker(QUICK):
-        task = own_house.database.succeeded(message_id)
-        index = own_house.database.succeeded("sql")
+    task = house.database.succeeded(message_id)
+    index = house.database.succeeded("sql")
     assert (task["attempts"], task["result"]["model_version"]) == (1, 1)
     assert index["result"]["added"] == len(project.document_ids)
 

@@ -81,6 +81,12 @@ class House:
             text = (content * 500).replace(" ", "/")
             self.document_file(project, document_id).write_text(text)
 
+    def make_quick(self, project: SmallProject) -> None:
+        """Let the training documents of a project be short again, for who reads them anew."""
+        for document_id in project.training_ids:
+            text = make_text(project.true_class[document_id], document_id)
+            self.document_file(project, document_id).write_text(text)
+
     def document_file(self, project: SmallProject, document_id: int) -> Path:
         """The file of a document."""
         return self.storage / str(project.project_id) / "documents" / f"{document_id}.txt"

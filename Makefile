@@ -29,7 +29,9 @@ unexport PYTHONDONTWRITEBYTECODE
 PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 2 ? 2 : n > 8 ? 8 : n)))
 # The modules' fixtures are costly: a module's tests stay in one process.
 # A process that dies is not replaced: pytest-xdist then waits for ever for the tests of its file.
-PYTEST := $(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile --max-worker-restart=0
+# Files are taken in the order they are named in, the long ones first: of those that are left at the
+# end none lets the other processes wait.
+PYTEST := $(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder --max-worker-restart=0
 
 PACKAGES := packages/lexiclass-core packages/lexiclass packages/lexiclass-console
 
@@ -51,7 +53,7 @@ demo: install  ## Index, train on, evaluate and predict real documents with real
 	$(BIN)/lexiclass-worker demo
 
 test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by the tests.
-	$(PYTEST) tests/unit tests/integration tests/console tests/fuzz tests/e2e tests/faults packages/lexiclass-core/tests
+	$(PYTEST) tests/e2e tests/faults tests/integration tests/console packages/lexiclass-core/tests tests/fuzz tests/unit
 
 # What needs a program of Debian's, each in a target of its own.
 ELSEWHERE := not pgbouncer and not browser and not image and not prometheus and not deployment

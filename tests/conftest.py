@@ -35,8 +35,12 @@ from tests.support.object_store import ObjectStore, running_object_store, variab
 TEMPLATE = "lexiclass_template"
 
 # A shell has what it runs in the background ignore interrupts, and so would all that tests start
-# and interrupt.
+# and interrupt. Whoever ends a run ends it in order: workers are in sessions of their own, and with
+# Prometheus and disks that are mounted they would stay.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 # How long an example takes says more of the machine than of the code. `make coverage` takes the
 # thorough profile.

@@ -38,6 +38,7 @@ def test_a_storage_that_is_read_only_or_full_is_down(tmp_path: Path) -> None:
     assert "No space left on device" in failed(full)
     assert "make room" in full.remedy
     assert "Read-only file system" in failed(read_only)
+    assert f"mount {disk} for writing" in read_only.remedy
 
 
 def test_a_disk_on_which_few_files_can_be_made_is_warned_of(tmp_path: Path) -> None:

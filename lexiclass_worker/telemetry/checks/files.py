@@ -1,6 +1,7 @@
 """The storage: whether it does all that is asked of it, below its root alone, with room left."""
 
 import asyncio
+import errno
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,9 @@ _REMEDY: Final = (
     "give the worker's account the right to read, write, rename and remove there, or correct "
     "STORAGE__BASE_PATH"
 )
+_MOUNT: Final = (
+    "mount {} for writing: mount -o remount,rw; in a container, the volume without :ro or readOnly"
+)
 _BUCKET_RIGHTS: Final = "give the key s3:{} below the prefix (CONNECTIONS.md)"
 
 
@@ -46,7 +50,13 @@ def check_storage(settings: Settings) -> Look:
     if "://" in base:
         return _use_url(base)
     _require_expected(expected, Path(base))
-    return _use_below(Path(base))
+    try:
+        return _use_below(Path(base))
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        # No right of an account mends it.
+        raise NotUsable(cause_of(error), _MOUNT.format(_mount_point(Path(base)))) from error
 
 
 def _require_expected(expected: list[int], directory: Path) -> None:
@@ -60,6 +70,11 @@ def _require_expected(expected: list[int], directory: Path) -> None:
             f"projects with files, such as {expected[0]}",
             "mount the storage, or correct STORAGE__BASE_PATH",
         )
+
+
+def _mount_point(path: Path) -> Path:
+    path = path.resolve()
+    return next(each for each in (path, *path.parents) if each.is_mount())
 
 
 def _use_below(directory: Path) -> Look:

@@ -57,7 +57,7 @@ class LimitsPublisher:
 class AdmissionRefresh(BackgroundWork):
     """Asks PostgreSQL twice a second. Comes after Database, whose sessions it needs.
 
-    While PostgreSQL does not answer, what it said last holds.
+    While PostgreSQL does not answer, what it said last holds; each cause is logged once.
     """
 
     def __init__(self, database: Database, admission: AdmissionControl) -> None:
@@ -65,6 +65,7 @@ class AdmissionRefresh(BackgroundWork):
         self._database = database
         self._admission = admission
         self._limits = LimitsPublisher(admission.limits)
+        self._cause = ""
 
     async def prepare(self) -> None:
         """Ask once."""
@@ -84,8 +85,13 @@ class AdmissionRefresh(BackgroundWork):
                 paused = await admission.pauses(session)
                 running = await admission.running_by_project(session, self._admission.limits)
         except (SQLAlchemyError, OSError) as error:
-            logger.warning("Pauses and limits cannot be read: {error}", error=cause_of(error))
+            if (cause := cause_of(error)) != self._cause:
+                self._cause = cause
+                logger.warning("Pauses and limits cannot be read: {error}", error=cause)
             return
+        if self._cause:
+            self._cause = ""
+            logger.info("Pauses and limits are read again")
         self._admission.snapshot = AdmissionSnapshot(
             paused=frozenset(paused),
             running={group_of(*group): count for group, count in running.items()},

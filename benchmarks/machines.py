@@ -105,14 +105,16 @@ class Machine:
     group: Path | None
 
     def limit(self, share: float) -> None:
-        """Give it, and all that it has started, a part of a core."""
+        """Give it, and all that it has started, a part of a core, whatever else runs."""
         if self.group is None:
             return
         self.group.mkdir()
         if (self.group / "cpu.max").exists():
             (self.group / "cpu.max").write_text(f"{round(share * 100_000)} 100000")
+            (self.group / "cpu.weight").write_text("10000")
         else:
             (self.group / "cpu.cfs_quota_us").write_text(str(round(share * 100_000)))
+            (self.group / "cpu.shares").write_text("102400")
         for pid in _session(self.process.pid):
             (self.group / "cgroup.procs").write_text(str(pid))
 

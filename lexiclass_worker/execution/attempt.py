@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from loguru import logger
-from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.codes import ErrorCode
+from lexiclass_core.db.errors import DATABASE_ERRORS
 from lexiclass_core.models import Task
 from lexiclass_core.operations import Operation
 from lexiclass_core.schemas import TaskError
@@ -241,7 +241,7 @@ class Attempt:
                     await transitions.cancel(session, self.lease, described)
                 else:
                     await transitions.fail(session, self.lease, described, crashes=crashes)
-        except (SQLAlchemyError, OSError) as closing:
+        except (*DATABASE_ERRORS, OSError) as closing:
             # Send the message again, and close the row then.
             self.runtime.leases.leave(self.lease)
             logger.warning("The row could not be written: {error}", error=cause_of(closing))
@@ -257,7 +257,7 @@ class Attempt:
                 await transitions.release(session, self.lease)
         except LeaseLost as lost:
             logger.info("Nothing to release: {reason}", reason=str(lost))
-        except (SQLAlchemyError, OSError) as error:
+        except (*DATABASE_ERRORS, OSError) as error:
             # The message goes back to its queue all the same, and waits until the lease lapses.
             logger.warning("The row could not be released: {error}", error=cause_of(error))
 
@@ -265,7 +265,7 @@ class Attempt:
         try:
             async with self.runtime.sessions.begin() as session:
                 task = await reading.get(session, self.task.id)
-        except (SQLAlchemyError, OSError) as error:
+        except (*DATABASE_ERRORS, OSError) as error:
             raise Snooze(
                 "the task was taken over, and its row cannot be read", delay_s=LOOK_AGAIN_S
             ) from error

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from loguru import logger
-from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.client.errors import BrokerUnavailable
+from lexiclass_core.db.errors import DATABASE_ERRORS
 from lexiclass_core.models import Task
 from lexiclass_core.queueing.envelopes import envelope_of
 from lexiclass_core.tasks import chunks
@@ -26,7 +26,7 @@ async def send_chunks(runtime: Runtime, parent_id: int) -> None:
         async with runtime.sessions() as session:
             waiting = await chunks.pending(session, parent_id)
         await asyncio.to_thread(runtime.send, list(map(envelope_of, waiting)))
-    except (SQLAlchemyError, OSError, BrokerUnavailable) as error:
+    except (*DATABASE_ERRORS, OSError, BrokerUnavailable) as error:
         logger.warning("The chunks wait in their rows to be sent: {error}", error=cause_of(error))
 
 
@@ -51,7 +51,7 @@ async def _tell(runtime: Runtime, chunk: Task) -> None:
         if parent is not None:
             reminder = envelope_of(parent, is_reminder=True)
             await asyncio.to_thread(runtime.send, [reminder])
-    except (SQLAlchemyError, OSError, BrokerUnavailable) as error:
+    except (*DATABASE_ERRORS, OSError, BrokerUnavailable) as error:
         logger.warning(
             "Task {parent} was not told that a chunk has ended, and finds out later: {error}",
             parent=chunk.parent_id,

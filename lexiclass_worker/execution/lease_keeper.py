@@ -11,10 +11,10 @@ from contextvars import Context
 from typing import Final
 
 from loguru import logger
-from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.background import end
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.db.errors import DATABASE_ERRORS
 from lexiclass_core.tasks import leases
 from lexiclass_core.tasks.errors import LeaseLost
 from lexiclass_core.tasks.leases import Holder, Lease, LeaseState
@@ -88,7 +88,7 @@ class LeaseKeeper:
             is_due = time.monotonic() - renewed_at >= self._duration_s / 3 - interval_s
             try:
                 await self._look(renew_for_s=self._duration_s if is_due else None)
-            except (SQLAlchemyError, OSError) as error:
+            except (*DATABASE_ERRORS, OSError) as error:
                 logger.warning("Leases could not be renewed: {error}", error=cause_of(error))
             except Exception:  # noqa: BLE001 - without it every running task would lose its lease
                 logger.exception("Leases could not be renewed")

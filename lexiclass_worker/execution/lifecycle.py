@@ -10,12 +10,11 @@ from contextlib import ExitStack
 from typing import Any
 
 from loguru import logger
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.db import single_statements
-from lexiclass_core.db.errors import describe
+from lexiclass_core.db.errors import DATABASE_ERRORS, describe
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.operations import OPERATIONS, Operation
 from lexiclass_core.queueing.envelopes import LONGEST_ID
@@ -159,7 +158,7 @@ async def _start(
     except MessageIdTaken as error:
         logger.error("The message is not run: {reason}", reason=str(error))
         raise MessageRefused(InvalidRequest(str(error)).as_task_error()) from error
-    except (SQLAlchemyError, OSError) as error:
+    except (*DATABASE_ERRORS, OSError) as error:
         # No row, no limit on attempts: a database that is down for a night loses no task.
         logger.warning("The task could not be started: {error}", error=cause_of(error))
         raise RetryLater(

@@ -5,10 +5,10 @@ import time
 from typing import Final, Self
 
 from loguru import logger
-from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.background import end
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.db.errors import DATABASE_ERRORS
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.tasks.chunks import set_progress
@@ -101,7 +101,7 @@ class ProgressPublisher:
         try:
             async with self._sessions.begin() as session:
                 await set_progress(session, self._lease, percent, stage)
-        except (SQLAlchemyError, OSError) as error:
+        except (*DATABASE_ERRORS, OSError) as error:
             # Progress is a courtesy: the work goes on, and the next write may succeed.
             logger.warning(
                 "Could not write progress after {seconds:.1f} s: {error}",

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from loguru import logger
-from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.db import SessionFactory, single_statements
+from lexiclass_core.db.errors import DATABASE_ERRORS
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.repositories import plugins, workers
 from lexiclass_worker.repositories.workers import Identity
@@ -38,7 +38,7 @@ class WorkerRow:
             try:
                 async with single_statements(self._sessions) as session:
                     await workers.beat(session, self._identity, away_s=away_s)
-            except (SQLAlchemyError, OSError) as error:
+            except (*DATABASE_ERRORS, OSError) as error:
                 if not self._is_away:
                     logger.warning("The worker cannot be registered: {}", cause_of(error))
                 self._is_away = True
@@ -72,5 +72,5 @@ class WorkerRow:
                 single_statements(self._sessions) as session,
             ):
                 await workers.remove(session, self._identity.name)
-        except (SQLAlchemyError, OSError) as error:
+        except (*DATABASE_ERRORS, OSError) as error:
             logger.warning("The worker is still registered: {}", cause_of(error))

@@ -6,9 +6,9 @@ from time import monotonic
 from typing import Final
 
 from loguru import logger
-from sqlalchemy.exc import SQLAlchemyError
 
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.db.errors import DATABASE_ERRORS
 from lexiclass_core.tasks import admission
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.middleware.background import BackgroundWork
@@ -45,7 +45,7 @@ class LimitsPublisher:
         try:
             async with asyncio.timeout(_TIMEOUT_S), sessions.begin() as session:
                 await admission.publish_limits(session, self._limits)
-        except (SQLAlchemyError, OSError) as error:
+        except (*DATABASE_ERRORS, OSError) as error:
             self._next_at = monotonic() + self._retry_s
             if (cause := cause_of(error)) != self._cause:
                 self._cause = cause
@@ -84,7 +84,7 @@ class AdmissionRefresh(BackgroundWork):
             async with asyncio.timeout(_TIMEOUT_S), self._database.sessions() as session:
                 paused = await admission.pauses(session)
                 running = await admission.running_by_project(session, self._admission.limits)
-        except (SQLAlchemyError, OSError) as error:
+        except (*DATABASE_ERRORS, OSError) as error:
             if (cause := cause_of(error)) != self._cause:
                 self._cause = cause
                 logger.warning("Pauses and limits cannot be read: {error}", error=cause)

@@ -5,8 +5,8 @@ import json
 from typing import Any, Final
 
 from loguru import logger
-from sqlalchemy.exc import SQLAlchemyError
 
+from lexiclass_core.db.errors import DATABASE_ERRORS
 from lexiclass_core.storable import storable
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.errors import WorkerError
@@ -50,7 +50,7 @@ class PluginPublication(BackgroundWork):
             # An entry point of somebody else's may take for ever.
             async with asyncio.timeout(_TIMEOUT_S):
                 await self._registration.registry.publish_plugins(await self._describe())
-        except (WorkerError, SQLAlchemyError, OSError) as error:
+        except (WorkerError, *DATABASE_ERRORS, OSError) as error:
             logger.warning("The plugins are not published: {error}", error=cause_of(error))
         else:
             self._is_done = True

@@ -8,9 +8,9 @@ from typing import Final
 from dramatiq import Broker, Worker
 from dramatiq.asyncio import get_event_loop_thread
 from loguru import logger
-from sqlalchemy.exc import SQLAlchemyError
 
 import lexiclass_worker
+from lexiclass_core.db.errors import DATABASE_ERRORS
 from lexiclass_core.db.schema import Schema, UnusableTables, read_schema
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings
@@ -97,6 +97,6 @@ class Registration(BackgroundWork):
         try:
             async with asyncio.timeout(_LOOK_TIMEOUT_S), self._database.sessions() as session:
                 return await read_schema(await session.connection())
-        except (SQLAlchemyError, OSError) as error:
+        except (*DATABASE_ERRORS, OSError) as error:
             logger.warning("The tables cannot be looked at: {}", cause_of(error))
             return None

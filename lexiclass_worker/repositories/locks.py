@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from lexiclass_core.background import end
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.db.errors import DATABASE_ERRORS
 from lexiclass_worker.errors import DatabaseUnavailable
 
 _POLL_S: Final = 0.5
@@ -94,7 +94,7 @@ async def try_lock(
 
 async def _report(lock: AdvisoryLock, interval_s: float) -> None:
     """Be heard of, until the lock is lost; its holder finds out when it asks."""
-    with suppress(SQLAlchemyError, OSError, DatabaseUnavailable):
+    with suppress(*DATABASE_ERRORS, OSError, DatabaseUnavailable):
         while True:
             await asyncio.sleep(interval_s)
             await lock.confirm()

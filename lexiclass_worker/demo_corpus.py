@@ -86,7 +86,6 @@ class LabelledText:
     Attributes:
         text: The docstring, its common indentation removed.
         label: A key of :data:`SUBJECTS`.
-        split: Whether to learn from it or to test with it.
         source: Module and name: "scipy.linalg._basic:solve".
     """
 
@@ -99,8 +98,7 @@ class LabelledText:
 def build_demo_corpus() -> list[LabelledText]:
     """Read, clean and split the corpus, in some seconds.
 
-    Returns:
-        Documents in an arbitrary order that never changes, the subjects mixed.
+    The documents are in an arbitrary order that never changes, the subjects mixed.
 
     Raises:
         ModuleNotFoundError: None of a subject's packages is installed.

@@ -55,7 +55,6 @@ class WorkerError(Exception):
 
     Attributes:
         retryable: Whether trying the same request again can help.
-        details: For programs; JSON values only.
     """
 
     code: ErrorCode = ErrorCode.INTERNAL_ERROR

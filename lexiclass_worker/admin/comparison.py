@@ -25,8 +25,6 @@ class VersionDifference:
     """A version against the first one.
 
     Attributes:
-        only_first_right: How many documents the first alone predicts right.
-        only_this_right: How many this one alone does.
         accuracy: How far its accuracy is above that of the first.
         documents_needed: About how many test documents would show such a difference to be no
             chance; None if there is none.

@@ -22,7 +22,6 @@ class ImportReport:
         fields: Ids of the fields that labels were asked for, by name.
         num_training: Labels to learn from, new or told again.
         num_test: Labels to test with, new or told again.
-        summary: What was read.
         counts: What of it is new, or was changed.
         namesakes: Projects that had the name of the new one before.
     """

@@ -46,8 +46,7 @@ class Mistakes:
     def paired_with(self, second: Self) -> PairedConfusion | None:
         """What both versions predict of the same test documents, counted.
 
-        Returns:
-            None if it is not known what one of them predicts, or they do not fit together.
+        None if it is not known what one of them predicts, or they do not fit together.
         """
         if self.classes is None or second.classes is None or self.support != second.support:
             return None

@@ -38,7 +38,6 @@ class Signing:
         name: The number of a version, or the name of an index.
         test_set: Of a report the digest of what was evaluated on; None of anything else.
         outcome: Whether it is signed now, was so before, or cannot be signed.
-        reason: Why it cannot.
     """
 
     project_id: int

@@ -49,7 +49,6 @@ class DecisionReport:
         num_corrected: Labels that were changed.
         num_dismissed: Labels that are right, and are not suspected again.
         num_unchanged: Decided before, as they are decided now.
-        num_undecided: Records without a decision.
         num_refused: Records that cannot be followed.
         refusals: Where the first of these are, and why.
     """
@@ -76,14 +75,8 @@ def read_decisions(
     The decision is in the column ``decision``, or is the answer to the question that has the
     field's name, as Label Studio gives it.
 
-    Args:
-        path: CSV, JSON lines, or what Label Studio exports.
-        field_name: Name of the field.
-        report: Told of records without a decision, and of those that are none.
-        max_bytes: Longest text that is read.
-
-    Returns:
-        One of each document, by its number.
+    The file is CSV, JSON lines, or what Label Studio exports. Returned is one decision of each
+    document, by its number; the report is told of records without one, and of those that are none.
 
     Raises:
         InvalidRequest: If there is no such file.
@@ -124,12 +117,7 @@ async def follow(
 
     A label that is another by now than it was in the export is left as it is.
 
-    Args:
-        session: The caller's transaction.
-        project_id: The project.
-        field_id: A field of it.
-        decisions: Each document once, by its number.
-        report: Told what became of them.
+    Each document is there once, by its number; the report is told what became of them.
     """
     classes = await _classes(session, field_id)
     labels = await _labels(session, project_id, field_id, [each.document_id for each in decisions])

@@ -40,13 +40,7 @@ async def suspects(
 ) -> AsyncGenerator[list[Record]]:
     """The labels of a field that look wrong, the most suspect first, in pages.
 
-    Args:
-        where: Where they lie.
-        project_id: The project.
-        field_id: The field.
-        status: Only those; None for all.
-        limit: How many at most.
-        with_text: Whether the documents' texts come along, as ``text``.
+    Only those of a status; None for all. ``with_text`` adds the documents' texts, as ``text``.
 
     Raises:
         NotFound: If the project or the field does not exist.

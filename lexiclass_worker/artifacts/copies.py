@@ -45,10 +45,8 @@ def project_cache(cache: Path, project_id: int) -> Path:
 def place_of(cache: Path, label: str, key: bytes) -> Path:
     """Where a copy is; the folder that it lies in is made if it is not there.
 
-    Args:
-        cache: STORAGE__CACHE_DIRECTORY, or a project's folder in it.
-        label: For people; below the cache directory it begins with the project's folder.
-        key: What it is a copy of.
+    The label is for people; below the cache directory it begins with the project's folder. Another
+    ``key`` is the copy of something else.
     """
     copy = cache / f"{label}-{sha256(key).hexdigest()[:32]}"
     # Of folders that are made on the way the mode is not meant.

@@ -35,7 +35,6 @@ class StagedObjects:
 
     Args:
         target: Their place: a folder, or that of the one file.
-        attempt: The lease token of who publishes.
         is_folder: Whether they are all that the folder is to hold.
     """
 

@@ -33,8 +33,6 @@ class StoredProject(ProjectObjects):
 
     Args:
         root: URL of the storage.
-        cache_directory: Where this machine keeps copies.
-        cache_bytes: What all copies may take together.
         document_bytes: Largest document that is read; one more byte tells that it is larger.
         is_writer: Whether indexes may be changed.
         redact: Hides secrets in what is told of the store's errors.

@@ -116,8 +116,7 @@ def interruptible() -> Iterator[threading.Event]:
 
     SIGINT too: a shell starts its background jobs with SIGINT ignored.
 
-    Yields:
-        An event for waiting; KeyboardInterrupt ends the ``with`` block quietly.
+    The event is for waiting; KeyboardInterrupt ends the ``with`` block quietly.
     """
 
     def interrupt(_signal_number: int, _frame: FrameType | None) -> None:

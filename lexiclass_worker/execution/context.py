@@ -29,13 +29,10 @@ class TaskContext:
             message changes nothing.
         sessions: Makes database sessions; hold one for short transactions only. What a service
             writes goes through :meth:`commit` instead.
-        progress: Where the service tells how far it is.
         lease: What the task's writes are made under; None outside a worker.
-        interruption: Says why the work is being stopped.
         began_at: When the task began: the same for all its attempts and all its chunks.
         num_chunks: How many chunks it was spread over, all of them final now; None if it was not.
         before: What the attempt before this one ended with; None for the first.
-        is_closed: Whether the task has been closed with its result.
     """
 
     message_id: str

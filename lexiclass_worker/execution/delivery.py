@@ -28,7 +28,6 @@ class Delivery:
         args: Positional arguments; there should be none.
         retries: How often this message was sent again so far.
         priority: Lower runs first; None for the actor's own.
-        sent_at: When it was first sent.
         trace_context: Headers of the span that sent it, where it was sent without a row.
     """
 

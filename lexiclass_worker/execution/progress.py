@@ -53,9 +53,8 @@ class Progress:
     ) -> None:
         """Name the stages in order.
 
-        Args:
-            weights: Each stage's share of the time; shares need not add up.
-            units: What a stage counts, in the plural; a stage that is not there counts nothing.
+        Weights are each stage's share of the time, which need not add up. ``units`` are what a
+        stage counts, in the plural; a stage that is not there counts nothing.
         """
         total = sum(weights.values())
         begin = 0.0

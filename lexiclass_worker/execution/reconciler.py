@@ -81,7 +81,6 @@ class Reconciler:
     """Looks at everything once at each call of :meth:`run`.
 
     Attributes:
-        messages: What Redis holds.
         send: Puts a message on its queue; called in a thread.
         settings: How long something must have been left alone before it is touched.
         rules: Which messages workers run.

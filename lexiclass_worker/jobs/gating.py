@@ -11,7 +11,6 @@ class OtherVersion:
     """What another version predicts of the same test documents.
 
     Attributes:
-        num_documents: How many of them it has predicted.
         mistakes: By document, what it is taken for, where that is wrong.
         made: How it was made; see :func:`lexiclass.report.comparison.model_changes`.
         own_made: How the one that is evaluated was made.

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.db import SessionFactory
+from lexiclass_core.documents import SuspectLabel
 from lexiclass_core.documents.resting import RestsOn
 from lexiclass_worker.admin.prediction_history import EarlierPrediction, read_history
 from lexiclass_worker.admin.texts import read_texts
@@ -68,7 +69,8 @@ async def predictions(
         async for rows in pages:
             kept = [row for row in rows if _is_changed(row, earlier)]
             records = [_prediction(row, earlier) for row in kept]
-            await _add_texts(where, wanted.project_id, kept, records, is_wanted=with_text)
+            if with_text:
+                await add_texts(where, wanted.project_id, kept, records)
             yield records
 
 
@@ -92,7 +94,8 @@ async def labels(
         await projects.require_field(session, wanted.project_id, wanted.field_id)
         async for rows in pages:
             records = [_label(row) for row in rows]
-            await _add_texts(where, wanted.project_id, rows, records, is_wanted=with_text)
+            if with_text:
+                await add_texts(where, wanted.project_id, rows, records)
             yield records
 
 
@@ -146,21 +149,14 @@ def _split(row: PredictionRow | LabelRow) -> str | None:
     return "train" if row.is_training_data else "test"
 
 
-async def _add_texts(
+async def add_texts(
     where: Surroundings,
     project_id: int,
-    rows: Sequence[PredictionRow] | Sequence[LabelRow],
-    records: list[Record],
-    *,
-    is_wanted: bool,
+    rows: Sequence[PredictionRow] | Sequence[LabelRow] | Sequence[SuspectLabel],
+    records: Sequence[Record],
 ) -> None:
-    if not is_wanted:
-        return
-    texts = await read_texts(
-        where.storage,
-        where.settings,
-        project_id,
-        [(row.document_id, row.content_path) for row in rows],
-    )
+    """Give each record the text of its document, as ``text``; None where it cannot be read."""
+    places = [(row.document_id, row.content_path) for row in rows]
+    texts = await read_texts(where.storage, where.settings, project_id, places)
     for record in records:
         record["text"] = texts.get(record["document_id"])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, bindparam, func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass.corpora import Columns, Refusal, SourceFile, Wanted
@@ -21,6 +21,8 @@ from lexiclass_core.statuses import SuspectStatus
 from lexiclass_worker.admin.library_errors import library_errors
 from lexiclass_worker.admin.spreadsheet_cells import without_controls
 from lexiclass_worker.errors import InvalidRequest
+from lexiclass_worker.repositories import projects
+from lexiclass_worker.repositories.documents import among
 
 _COLUMNS: Final = Columns(labels={"decision": "decision"}, split="", id="document_id")
 _LISTED: Final = 10
@@ -119,7 +121,7 @@ async def follow(
 
     Each document is there once, by its number; the report is told what became of them.
     """
-    classes = await _classes(session, field_id)
+    classes = await projects.classes(session, field_id)
     labels = await _labels(session, project_id, field_id, [each.document_id for each in decisions])
     spelled = {without_controls(name).strip(): name for name in classes}
     corrected = []
@@ -181,17 +183,9 @@ def _named(spelled: Mapping[str, str], name: str) -> str | None:
     return spelled.get(word) or spelled.get(word.removeprefix(GUARD))
 
 
-async def _classes(session: AsyncSession, field_id: int) -> dict[str, int]:
-    rows = await session.execute(
-        select(FieldClass.name, FieldClass.id).where(FieldClass.field_id == field_id)
-    )
-    return {row.name: row.id for row in rows}
-
-
 async def _labels(
     session: AsyncSession, project_id: int, field_id: int, document_ids: Sequence[int]
 ) -> dict[int, str]:
-    wanted = func.unnest(bindparam("ids", list(document_ids), type_=ARRAY(BigInteger)))
     rows = await session.execute(
         select(DocumentLabel.document_id, FieldClass.name)
         .join(FieldClass, FieldClass.id == DocumentLabel.class_id)
@@ -199,7 +193,7 @@ async def _labels(
         .where(
             DocumentLabel.field_id == field_id,
             Document.project_id == project_id,
-            DocumentLabel.document_id.in_(select(wanted)),
+            DocumentLabel.document_id.in_(among(document_ids)),
         )
         .order_by(DocumentLabel.document_id)
         # Nobody changes them between here and what is made of them.

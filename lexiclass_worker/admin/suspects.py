@@ -14,17 +14,17 @@ from lexiclass.label_quality import TrainingEvidence
 from lexiclass.manifest import EVIDENCE_FILE, read_manifest
 from lexiclass_core import documents, layout
 from lexiclass_core.documents import SuspectLabel
-from lexiclass_core.models import FieldClass, Model, ModelStatus
+from lexiclass_core.models import Model, ModelStatus
+from lexiclass_core.schemas import ModelRequest
 from lexiclass_core.statuses import SuspectStatus
 from lexiclass_worker.admin.library_errors import library_errors
-from lexiclass_worker.admin.predictions import Record, Surroundings
-from lexiclass_worker.admin.texts import read_texts
-from lexiclass_worker.artifacts.storage import NoSuchFolder
+from lexiclass_worker.admin.predictions import Record, Surroundings, add_texts
 from lexiclass_worker.errors import InvalidRequest, ModelCorrupt, NoReadyModel
 from lexiclass_worker.jobs.suspects import FOUND_SUSPECTS, MOST_SUSPECTS
 from lexiclass_worker.ml.suspects import suspects_in
 from lexiclass_worker.repositories import model_versions, projects
 from lexiclass_worker.repositories.suspects import replace_open
+from lexiclass_worker.services.model_files import model_files
 
 _PAGE: Final = 200
 
@@ -54,10 +54,7 @@ async def suspects(
         page = found[start : start + _PAGE]
         records = [_record(suspect) for suspect in page]
         if with_text:
-            refs = [(suspect.document_id, suspect.content_path) for suspect in page]
-            texts = await read_texts(where.storage, where.settings, project_id, refs)
-            for record in records:
-                record["text"] = texts.get(record["document_id"])
+            await add_texts(where, project_id, page, records)
         yield records
 
 
@@ -104,21 +101,15 @@ async def find_again(where: Surroundings, project_id: int, field_id: int, versio
         await projects.require_field(session, project_id, field_id)
         model = await model_versions.require_ready_version(session, field_id, version)
         digest = model.manifest_digest
-    directory = layout.model_directory(project_id, field_id, version)
-    try:
-        with library_errors(), where.storage.reading(directory) as path:
-            found = await asyncio.to_thread(_find, path, digest)
-    except NoSuchFolder as error:
-        raise ModelCorrupt(
-            f"the files of model version {version} of field {field_id} are gone from "
-            f"{where.storage.locate(directory)}: restore them or train a new version",
-            details={"field_id": field_id, "model_version": version},
-        ) from error
+    request = ModelRequest(project_id=project_id, field_id=field_id)
+    with library_errors(), model_files(where.storage, request, version) as path:
+        found = await asyncio.to_thread(_find, path, digest)
     if found is None:
         raise _not_looked_for(field_id, version)
     try:
         checked = FOUND_SUSPECTS.validate_python(found)
     except ValidationError as error:
+        directory = layout.model_directory(project_id, field_id, version)
         raise ModelCorrupt(
             f"what model version {version} of field {field_id} has kept of its training names no "
             f"documents of a project: restore {where.storage.locate(directory)} or train a new "
@@ -126,10 +117,7 @@ async def find_again(where: Surroundings, project_id: int, field_id: int, versio
             details={"field_id": field_id, "model_version": version},
         ) from error
     async with where.sessions.begin() as session:
-        classes = await session.execute(
-            select(FieldClass.name, FieldClass.id).where(FieldClass.field_id == field_id)
-        )
-        class_ids = {row.name: row.id for row in classes}
+        class_ids = await projects.classes(session, field_id)
         await replace_open(session, field_id, version, checked, class_ids)
 
 

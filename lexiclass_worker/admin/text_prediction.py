@@ -6,7 +6,6 @@ from typing import NamedTuple
 from lexiclass_core.schemas import ModelRequest
 from lexiclass_worker.admin.predictions import Surroundings
 from lexiclass_worker.artifacts.transfers import transferring
-from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.prediction import PredictTextJob
 from lexiclass_worker.repositories import model_versions, projects
 from lexiclass_worker.sandbox import Sandbox
@@ -67,15 +66,9 @@ async def predict_text(
         model = await model_versions.require_ready_version(session, field_id, version)
     require_signed(where.settings.storage.keys, project_id, model)
     request = ModelRequest(project_id=project_id, field_id=field_id)
-    context = TaskContext(
-        message_id="text",
-        settings=where.settings,
-        sessions=where.sessions,
-        storage=where.storage,
-        sandbox=Sandbox.from_settings(where.settings, tasks=1),
-    )
-    async with transferring(model_files(context, request, model.version)) as directory:
-        outcome = await context.sandbox.run(
+    sandbox = Sandbox.from_settings(where.settings, tasks=1)
+    async with transferring(model_files(where.storage, request, model.version)) as directory:
+        outcome = await sandbox.run(
             PredictTextJob(
                 text=text,
                 pretrained_directory=where.settings.lexiclass_pretrained_directory.absolute(),

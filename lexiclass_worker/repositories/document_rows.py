@@ -6,11 +6,8 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     ColumnElement,
     and_,
-    bindparam,
     exists,
     func,
     select,
@@ -18,6 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Document, DocumentLabel, Field, FieldClass, Prediction
+from lexiclass_worker.repositories.documents import among
 
 SOURCE: Final[ColumnElement[str | None]] = Document.metadata_["source"].as_string()
 """Where a document was imported from, such as ``first.csv:2``."""
@@ -81,9 +79,8 @@ async def sources_of(
     session: AsyncSession, project_id: int, document_ids: Sequence[int]
 ) -> dict[int, DocumentRow]:
     """Those of the ids that are documents of the project."""
-    wanted = func.unnest(bindparam("ids", list(document_ids), type_=ARRAY(BigInteger)))
     rows = await session.execute(
-        _SELECT.where(Document.project_id == project_id, Document.id.in_(select(wanted)))
+        _SELECT.where(Document.project_id == project_id, Document.id.in_(among(document_ids)))
     )
     return {row[0]: DocumentRow(*row) for row in rows}
 

@@ -1,15 +1,27 @@
 """Documents: where their text lies, and how far they are indexed."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import compress
 from typing import Final, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, Executable, any_, bindparam, func, inspect, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Executable,
+    Select,
+    any_,
+    bindparam,
+    func,
+    inspect,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Document, IndexStatus
+from lexiclass_core.schemas import DocumentRange
 from lexiclass_worker.errors import NotFound
 from lexiclass_worker.jobs.document_refs import DocumentRefs
 
@@ -31,6 +43,11 @@ class ListedDocuments(NamedTuple):
 
     documents: DocumentRefs
     unindexed: "array[int]"
+
+
+def among(ids: Collection[int]) -> Select[tuple[int]]:
+    """Ids to choose by, in one parameter however many they are."""
+    return select(func.unnest(bindparam("ids", list(ids), type_=ARRAY(BigInteger))))
 
 
 async def list_documents(session: AsyncSession, project_id: int) -> ListedDocuments:
@@ -103,6 +120,15 @@ async def documents_between(
     return list(map(DocumentRow, found[0] or (), found[1] or ()))
 
 
+async def documents_asked_for(
+    session: AsyncSession, project_id: int, asked: list[int] | DocumentRange
+) -> list[DocumentRow]:
+    """Those of some ids, or of a range of them, that the project has, by id."""
+    if isinstance(asked, list):
+        return await find_documents(session, project_id, asked)
+    return await documents_between(session, project_id, asked.first, asked.last)
+
+
 async def count(session: AsyncSession, project_id: int) -> int:
     """How many documents a project has."""
     number = await session.scalar(select(func.count()).where(Document.project_id == project_id))
@@ -128,10 +154,9 @@ async def set_index_status(
     session: AsyncSession, document_ids: Sequence[int], status: IndexStatus
 ) -> None:
     """Set the status of some documents; rows that have it already are left alone."""
-    wanted = func.unnest(bindparam("ids", list(document_ids), type_=ARRAY(BigInteger)))
     await session.execute(
         update(Document)
-        .where(Document.id.in_(select(wanted)), Document.index_status != status)
+        .where(Document.id.in_(among(document_ids)), Document.index_status != status)
         .values(index_status=status)
         .execution_options(synchronize_session=False)
     )

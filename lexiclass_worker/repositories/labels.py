@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, bindparam, case, func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Document, DocumentLabel, Field, FieldClass, Model
+from lexiclass_worker.repositories.documents import among
 
 
 class FieldLabel(NamedTuple):
@@ -73,9 +74,8 @@ async def columns_of(
     )
     columns = {"folder": folder, **{key: _plain(Document.metadata_[key]) for key in keys}}
     values = [func.left(value, _LONGEST_VALUE) for value in columns.values()]
-    wanted = func.unnest(bindparam("ids", list(document_ids), type_=ARRAY(BigInteger)))
     rows = await session.execute(
-        select(Document.id, *values).where(Document.id.in_(select(wanted)))
+        select(Document.id, *values).where(Document.id.in_(among(document_ids)))
     )
     found = {number: row for number, *row in rows}
     nothing = [None] * len(columns)
@@ -115,7 +115,6 @@ async def labels_of(
     session: AsyncSession, document_ids: Sequence[int]
 ) -> dict[int, list[FieldLabel]]:
     """What all fields say of documents, by the fields' names; those without a label are not in."""
-    wanted = func.unnest(bindparam("ids", list(document_ids), type_=ARRAY(BigInteger)))
     rows = await session.execute(
         select(
             DocumentLabel.document_id, Field.name, FieldClass.name, DocumentLabel.is_training_data
@@ -124,7 +123,7 @@ async def labels_of(
         .join(Document, Document.id == DocumentLabel.document_id)
         .join(Field, Field.id == DocumentLabel.field_id)
         .join(FieldClass, FieldClass.id == DocumentLabel.class_id)
-        .where(DocumentLabel.document_id.in_(select(wanted)), _IS_OF_ONE_PROJECT)
+        .where(DocumentLabel.document_id.in_(among(document_ids)), _IS_OF_ONE_PROJECT)
         .order_by(DocumentLabel.document_id, Field.name, Field.id)
     )
     found: dict[int, list[FieldLabel]] = {}

@@ -81,6 +81,14 @@ async def class_ids(session: AsyncSession, field_id: int) -> set[int]:
     return set((await session.execute(_CLASS_IDS, {"field": field_id})).scalars())
 
 
+async def classes(session: AsyncSession, field_id: int) -> dict[str, int]:
+    """The ids of a field's classes, by their names."""
+    rows = await session.execute(
+        select(FieldClass.name, FieldClass.id).where(FieldClass.field_id == field_id)
+    )
+    return {row.name: row.id for row in rows}
+
+
 async def class_names(session: AsyncSession, field_id: int) -> list[str]:
     """The names of a field's classes, sorted."""
     names = select(FieldClass.name).where(FieldClass.field_id == field_id)

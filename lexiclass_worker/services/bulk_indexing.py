@@ -12,7 +12,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, NoReturn
 
 from pydantic import TypeAdapter
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import layout
 from lexiclass_core.db import single_statements
@@ -28,7 +27,6 @@ from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.document_refs import DocumentRefs
 from lexiclass_worker.jobs.indexing import ShardJob
 from lexiclass_worker.repositories import documents, projects
-from lexiclass_worker.repositories.documents import DocumentRow
 from lexiclass_worker.repositories.locks import index_lock
 from lexiclass_worker.services.chunk_outcomes import Results, results_of_chunks
 from lexiclass_worker.services.inputs import (
@@ -141,7 +139,10 @@ async def index_document_chunk(task: TaskContext, request: IndexDocumentChunk) -
         async with single_statements(task.sessions) as session:
             project = await projects.require_project(session, project_id)
             keys = claim_keys(task.settings.storage.keys, project_id, project.build_key)
-            rows = [await _find(session, project_id, each) for each in request.shards]
+            rows = [
+                await documents.documents_asked_for(session, project_id, each)
+                for each in request.shards
+            ]
         names = [_shard_name(task.message_id, number) for number in range(len(rows))]
         all_rows = [row for part in rows for row in part]
         with working_folder(task) as scratch:
@@ -178,12 +179,6 @@ async def index_document_chunk(task: TaskContext, request: IndexDocumentChunk) -
                 async with publishing(task, staged, result):
                     pass
     return result
-
-
-async def _find(session: AsyncSession, project_id: int, asked: ShardDocuments) -> list[DocumentRow]:
-    if isinstance(asked, list):
-        return await documents.find_documents(session, project_id, asked)
-    return await documents.documents_between(session, project_id, asked.first, asked.last)
 
 
 def _shard_name(message_id: str, number: int) -> str:

@@ -132,7 +132,7 @@ async def _evaluate(
     files: ReportFiles,
 ) -> dict[str, Any]:
     indexes = KnownIndexes(task, request.project_id)
-    async with transferring(model_files(task, request, model.version)) as directory:
+    async with transferring(model_files(task.storage, request, model.version)) as directory:
         return await task.sandbox.run(
             EvaluateJob(
                 source=documents_of(task, request.project_id),

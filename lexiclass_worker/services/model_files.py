@@ -9,7 +9,7 @@ from typing import Any
 from lexiclass_core import layout
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.schemas import ModelRequest
-from lexiclass_worker.artifacts.storage import NoSuchFolder, Staged
+from lexiclass_worker.artifacts.storage import NoSuchFolder, Staged, Storage
 from lexiclass_worker.artifacts.transfers import transferring
 from lexiclass_worker.errors import ModelCorrupt, StorageUnavailable, WorkerError
 from lexiclass_worker.execution.context import TaskContext
@@ -18,7 +18,7 @@ from lexiclass_worker.jobs.training import VerifyJob
 
 
 @contextmanager
-def model_files(task: TaskContext, request: ModelRequest, version: int) -> Iterator[Path]:
+def model_files(storage: Storage, request: ModelRequest, version: int) -> Iterator[Path]:
     """A local folder with the version's files.
 
     Raises:
@@ -26,13 +26,12 @@ def model_files(task: TaskContext, request: ModelRequest, version: int) -> Itera
     """
     directory = layout.model_directory(request.project_id, request.field_id, version)
     try:
-        files = task.storage.reading(directory)
-        with files as path:
+        with storage.reading(directory) as path:
             yield path
     except NoSuchFolder as error:
         raise ModelCorrupt(
             f"the files of model version {version} of field {request.field_id} are gone from "
-            f"{task.storage.locate(directory)}: restore them or train a new version",
+            f"{storage.locate(directory)}: restore them or train a new version",
             details={"field_id": request.field_id, "model_version": version},
         ) from error
 

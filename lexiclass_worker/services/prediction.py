@@ -104,12 +104,7 @@ async def predict_document_chunk(task: TaskContext, request: PredictDocumentChun
     asked = request.documents
     async with single_statements(task.sessions) as session:
         use = await _find_model(session, request)
-        if isinstance(asked, list):
-            rows = await documents.find_documents(session, request.project_id, asked)
-        else:
-            rows = await documents.documents_between(
-                session, request.project_id, asked.first, asked.last
-            )
+        rows = await documents.documents_asked_for(session, request.project_id, asked)
         began_at = None
         if task.lease is not None:
             began_at = await chunks.began_at(session, task.lease.task_id)
@@ -261,7 +256,7 @@ async def _predict(
 ) -> dict[str, Any]:
     require_signed(task.settings.storage.keys, request.project_id, use)
     known = KnownIndexes(task, request.project_id)
-    async with transferring(model_files(task, request, use.version)) as directory:
+    async with transferring(model_files(task.storage, request, use.version)) as directory:
         return await task.sandbox.run(
             PredictJob(
                 source=documents_of(task, request.project_id),

@@ -468,7 +468,7 @@ async def test_a_file_that_is_missing_elsewhere_is_no_missing_model(workshop: Wo
         project_id=project.project_id, field_id=project.field_id, document_ids=None
     )
 
-    with pytest.raises(FileNotFoundError), model_files(workshop.context(), request, 1):
+    with pytest.raises(FileNotFoundError), model_files(workshop.context().storage, request, 1):
         raise FileNotFoundError("no socket")
 
 

@@ -27,7 +27,6 @@ from lexiclass_worker.middleware.database import Database
 from lexiclass_worker.middleware.leases import Leases
 from lexiclass_worker.middleware.live_events import LiveEventsClient
 from lexiclass_worker.middleware.log_context import LogContext
-from lexiclass_worker.middleware.max_tasks import MaxTasks
 from lexiclass_worker.middleware.metrics import Metrics
 from lexiclass_worker.middleware.old_copies import OldCopies
 from lexiclass_worker.middleware.plugins import PluginPublication
@@ -37,7 +36,7 @@ from lexiclass_worker.middleware.results import NamedResults
 from lexiclass_worker.middleware.retries import Retries
 from lexiclass_worker.middleware.sandbox import WarmSandbox
 from lexiclass_worker.middleware.stored_files import StoredFiles
-from lexiclass_worker.middleware.termination import Termination
+from lexiclass_worker.middleware.termination import MaxTasks, Termination
 from lexiclass_worker.middleware.traces import Traces
 from lexiclass_worker.middleware.tuning import Tuning
 from lexiclass_worker.queueing.admission import AdmissionControl

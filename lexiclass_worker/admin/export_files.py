@@ -4,10 +4,15 @@ import codecs
 import csv
 import io
 import json
+import os
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import IO, Any, Final, Protocol
+from uuid import uuid4
 
 from lexiclass.corpora import GUARDED
 from lexiclass_worker.admin import label_studio
@@ -205,3 +210,30 @@ def _encodable(value: object) -> object:
     if isinstance(value, str):
         return value.encode(errors="backslashreplace").decode()
     return value
+
+
+@contextmanager
+def open_output(path: Path | None) -> Iterator[IO[bytes]]:
+    """A file that appears complete or not at all; None is the standard output.
+
+    What is there already and is no regular file, such as a pipe, is written to.
+    """
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    # A link goes on leading to what it leads to.
+    target = path.resolve()
+    staging = target.with_name(f".{target.name}.{uuid4().hex}.partial")
+    try:
+        with staging.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        staging.replace(target)
+    finally:
+        staging.unlink(missing_ok=True)

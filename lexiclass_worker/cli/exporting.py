@@ -118,9 +118,8 @@ async def write(
     """Write pages of records of a field to a file, or to the standard output."""
     from lexiclass_core import versions
     from lexiclass_worker.admin import label_studio
-    from lexiclass_worker.admin.export_files import open_writer
+    from lexiclass_worker.admin.export_files import open_output, open_writer
     from lexiclass_worker.admin.exporting import export, with_excerpts
-    from lexiclass_worker.admin.output_file import open_output
     from lexiclass_worker.repositories import projects
 
     async with where.sessions() as session:

@@ -21,7 +21,7 @@ from lexiclass_worker.config import Settings, load_settings
 
 if TYPE_CHECKING:
     from lexiclass import Duplicate, Neighbour
-    from lexiclass_worker.admin.descriptions import Description
+    from lexiclass_worker.admin.documents import Description
     from lexiclass_worker.admin.similarity import DuplicateGroup, IndexChoice
 
 _EXCERPT: Final = 60
@@ -138,7 +138,7 @@ def duplicates(
 async def _similar(
     settings: Settings, choice: IndexChoice, query: int | str, limit: int
 ) -> tuple[list[Neighbour], dict[int, Description]]:
-    from lexiclass_worker.admin.descriptions import describe
+    from lexiclass_worker.admin.documents import describe
     from lexiclass_worker.admin.similarity import find_similar
     from lexiclass_worker.artifacts.opening import open_storage
 
@@ -152,7 +152,7 @@ async def _similar(
 async def _duplicates(
     settings: Settings, choice: IndexChoice, threshold: float
 ) -> tuple[list[DuplicateGroup], dict[int, Description]]:
-    from lexiclass_worker.admin.descriptions import describe
+    from lexiclass_worker.admin.documents import describe
     from lexiclass_worker.admin.similarity import report_duplicates
     from lexiclass_worker.artifacts.opening import open_storage
 

@@ -1,4 +1,4 @@
-"""Ends a worker process: at once when it is told twice, in order when its master is gone."""
+"""Ends of a worker: when it is told to, when its master is gone, and after its last task."""
 
 import multiprocessing
 import os
@@ -11,10 +11,13 @@ from types import FrameType
 from typing import Any, Final
 
 from dramatiq import Broker, Worker
-from dramatiq.middleware import Middleware
+from dramatiq.broker import MessageProxy
+from dramatiq.middleware import Middleware, Shutdown
 from loguru import logger
 
 from lexiclass_worker.config import Settings
+from lexiclass_worker.execution.outcome import Snooze
+from lexiclass_worker.queueing.thread_slots import ThreadSlots
 from lexiclass_worker.telemetry.logs import configure_logging
 
 # The death of a parent with many threads is told once for each of them: that is one request.
@@ -73,3 +76,32 @@ def _ending_at_once(
             os._exit(1)
 
     return handle
+
+
+class MaxTasks(Middleware):
+    """Tells the master to end, as a supervisor would, once the last task has ended.
+
+    A task that was put off, for its project's turn say, is none: the message is back in its queue.
+
+    Args:
+        slots: What takes no more messages than there are tasks left.
+    """
+
+    def __init__(self, slots: ThreadSlots) -> None:
+        self._slots = slots
+
+    def after_process_message(
+        self,
+        broker: Broker,
+        message: MessageProxy,
+        *,
+        result: Any = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        """Count an attempt that has ended."""
+        del broker, message, result
+        if isinstance(exception, Snooze | Shutdown) or not self._slots.count_ended():
+            return
+        logger.info("The last task that this worker was to take has ended: so does its group")
+        master = multiprocessing.parent_process()
+        os.kill(os.getpid() if master is None or master.pid is None else master.pid, signal.SIGTERM)

@@ -8,17 +8,20 @@ from dramatiq import Message
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Middleware
+from loguru import logger
 from redis import RedisError
 
 from lexiclass_core.addresses.redis_clients import open_redis
 from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.client.messages import signed, to_message
+from lexiclass_core.db.schema import UnusableTables
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.queueing.entries import EntryRules
 from lexiclass_worker.causes import cause_of
+from lexiclass_worker.config import ConfigurationError
+from lexiclass_worker.errors import WorkerError
 from lexiclass_worker.queueing.admission import AdmissionControl
-from lexiclass_worker.queueing.boot import BOOT_SIGNALS, run_boot_hook
 from lexiclass_worker.queueing.consumer import OrderedConsumer
 from lexiclass_worker.queueing.fetcher import Fetcher
 from lexiclass_worker.queueing.order import QueueOrder
@@ -96,14 +99,14 @@ class OrderedBroker(RedisBroker):
         return None if declared is None else declared.queue_name
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Run the hooks before something; see :mod:`lexiclass_worker.queueing.boot`."""
+        """Run the hooks before something; see :mod:`lexiclass_worker.queueing.broker`."""
         if signal not in BOOT_SIGNALS:
             super().emit_before(signal, *args, **kwargs)
             return
         self._boot([getattr(each, f"before_{signal}") for each in self.middleware], *args)
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Run the hooks after something; see :mod:`lexiclass_worker.queueing.boot`."""
+        """Run the hooks after something; see :mod:`lexiclass_worker.queueing.broker`."""
         if signal not in BOOT_SIGNALS:
             super().emit_after(signal, *args, **kwargs)
             return
@@ -137,3 +140,33 @@ class OrderedBroker(RedisBroker):
             raise BrokerUnavailable(
                 f"Redis did not take the messages: {cause_of(error)}"
             ) from error
+
+
+BOOT_SIGNALS: Final = frozenset({"process_boot", "worker_boot"})
+"""What Dramatiq calls the moments of a boot."""
+
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+
+
+def run_boot_hook(hook: Callable[..., None], *args: Any) -> None:
+    """Run a hook; Dramatiq would log what it fails with, and take messages that it cannot do.
+
+    The group ends with its process, under the same exit status.
+
+    Raises:
+        SystemExit: If it fails, once the log says why.
+    """
+    try:
+        hook(*args)
+    except ConfigurationError as error:
+        logger.critical("The worker cannot start: {error}", error=str(error))
+        raise SystemExit(EXIT_USAGE) from error
+    except (WorkerError, UnusableTables, OSError) as error:
+        logger.critical("The worker cannot start: {error}", error=cause_of(error))
+        raise SystemExit(EXIT_FAILED) from error
+    except Exception as error:
+        logger.opt(exception=error).critical(
+            "The worker cannot start: {error}", error=cause_of(error)
+        )
+        raise SystemExit(EXIT_FAILED) from error

@@ -1,16 +1,19 @@
 """Predictions: the latest of each document and field."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import asyncpg
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass_core.db.errors import ends_connection
 from lexiclass_core.models import Document, Field, FieldClass, Prediction
-from lexiclass_worker.repositories.copying import copying
+from lexiclass_worker.errors import DatabaseUnavailable
 
 _CREATE: Final = """
     CREATE TEMPORARY TABLE incoming_prediction (
@@ -177,3 +180,26 @@ def _columns_if_few(rows: Path) -> dict[str, list[Any]] | None:
         "accepted": list(accepted),
         "metadata": list(metadata),
     }
+
+
+@asynccontextmanager
+async def copying(session: AsyncSession) -> AsyncIterator[Any]:
+    """The driver's connection, in the caller's transaction.
+
+    Raises:
+        DatabaseUnavailable: If a COPY takes too long: the driver calls it as files do.
+    """
+    connection = await session.connection()
+    raw = await connection.get_raw_connection()
+    driver = raw.driver_connection
+    if driver is None:
+        raise RuntimeError("the session has no connection to the server")
+    try:
+        yield driver
+    except TimeoutError as error:
+        raise DatabaseUnavailable("a COPY took too long; trying again can help") from error
+    except asyncpg.PostgresError as error:
+        # SQLAlchemy, which leaves such a server by itself, does not see this one.
+        if ends_connection(error):
+            await connection.invalidate()
+        raise

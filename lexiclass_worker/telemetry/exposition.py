@@ -30,10 +30,12 @@ from lexiclass_worker.telemetry.metrics_directory import open_directory
 from lexiclass_worker.telemetry.model_ages import read_model_ages
 from lexiclass_worker.telemetry.queues import QueueSource
 from lexiclass_worker.telemetry.readiness import Readiness, ReadinessSource
-from lexiclass_worker.telemetry.row_source import Reading, RowSource
-from lexiclass_worker.telemetry.scrape import ProcessSource, Scrape, Source
-from lexiclass_worker.telemetry.task_counts import read_task_counts, read_task_waits
-from lexiclass_worker.telemetry.worker_counts import read_worker_counts
+from lexiclass_worker.telemetry.scrape import ProcessSource, Reading, RowSource, Scrape, Source
+from lexiclass_worker.telemetry.task_counts import (
+    read_task_counts,
+    read_task_waits,
+    read_worker_counts,
+)
 
 _WATCH_S: Final = 0.2
 _BIND_TRIES: Final = 10

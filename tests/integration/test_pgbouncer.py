@@ -19,8 +19,8 @@ from lexiclass_core.db.migrate import current_revision, upgrade
 from lexiclass_core.db.schema import known_version
 from lexiclass_worker.config import Settings
 from lexiclass_worker.embedded import EmbeddedServers
-from lexiclass_worker.repositories.copying import copying
 from lexiclass_worker.repositories.locks import index_lock, try_lock
+from lexiclass_worker.repositories.predictions import copying
 from tests.support.pgbouncer import running_pgbouncer
 from tests.support.services import Workshop
 

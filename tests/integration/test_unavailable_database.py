@@ -20,7 +20,7 @@ from lexiclass_core.db.errors import describe
 from lexiclass_core.models import TaskStatus
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.errors import translate
-from lexiclass_worker.repositories.copying import copying
+from lexiclass_worker.repositories.predictions import copying
 from tests.support.services import Workshop
 
 

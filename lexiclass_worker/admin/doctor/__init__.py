@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from lexiclass_worker.admin.doctor.libraries import check_sandbox
 from lexiclass_worker.admin.doctor.memory import check_memory
-from lexiclass_worker.admin.doctor.plugins import check_plugins
+from lexiclass_worker.admin.doctor.plugins import check_plugins, check_sandbox
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.checks import CHECKS, Check, Probe
 from lexiclass_worker.telemetry.readiness import Readiness

@@ -1,4 +1,4 @@
-"""Whether this installation has the plugins of the models that serve."""
+"""Whether this installation has what the sandbox loads: its libraries, and models' plugins."""
 
 import asyncio
 from typing import Final
@@ -11,6 +11,8 @@ from lexiclass.plugins.plugin_type import PluginType
 from lexiclass_core.models import Field, Model
 from lexiclass_core.versions.reading import only_serving
 from lexiclass_worker.config import Settings
+from lexiclass_worker.jobs.training import ValidateJob
+from lexiclass_worker.sandbox import Sandbox
 from lexiclass_worker.telemetry.checks import Look, checked
 from lexiclass_worker.telemetry.checks.database import open_connection
 from lexiclass_worker.telemetry.checks.outcome import NotLooked, NotUsable, listing
@@ -75,3 +77,14 @@ def _remedy(plugin_type: PluginType, name: str) -> str:
         return default_registry().get(plugin_type, name).install_command
     except PluginUnavailable:
         return "lexiclass-worker plugins list"
+
+
+@checked(
+    "sandbox", remedy="install lexiclass-worker anew; what the libraries say is on standard error"
+)
+def check_sandbox(settings: Settings) -> Look:
+    """What /readyz only begins with: the fork server of workers, and a job in a child of it."""
+    sandbox = Sandbox.from_settings(settings, tasks=1)
+    sandbox.warm_up()
+    asyncio.run(sandbox.run(ValidateJob(pipeline={})))
+    return Look("a child has done a job")

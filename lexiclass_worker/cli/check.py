@@ -31,7 +31,7 @@ def check(as_json: AsJson = False) -> None:
     """
     from lexiclass_worker.admin.doctor import Doctor
     from lexiclass_worker.admin.doctor.report import CheckReport
-    from lexiclass_worker.telemetry.checks import State
+    from lexiclass_worker.telemetry.checks.outcome import State
 
     doctor = Doctor(load_settings())
     report = CheckReport.of(doctor.check())
@@ -54,7 +54,7 @@ def end_at_once(status: int) -> NoReturn:
 
 
 def _print(report: CheckReport) -> None:
-    from lexiclass_worker.telemetry.checks import State
+    from lexiclass_worker.telemetry.checks.outcome import State
 
     styles = {State.PASS: "green", State.WARN: "bold yellow", State.FAIL: "bold red"}
     rows = [

@@ -17,7 +17,7 @@ from lexiclass_worker.config import load_settings
 from lexiclass_worker.database_errors import UNDEFINED
 from lexiclass_worker.embedded import EmbeddedServerError
 from lexiclass_worker.errors import InternalError, WorkerError, translate
-from lexiclass_worker.telemetry.checks import check_tables
+from lexiclass_worker.telemetry.checks.database import check_tables
 from lexiclass_worker.worker_group import WorkerGroupFailed
 
 _TOLD_BY_THEMSELVES: Final = (

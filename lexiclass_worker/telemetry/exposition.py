@@ -24,7 +24,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from lexiclass_worker.config import ConfigurationError, Settings, load_settings
 from lexiclass_worker.telemetry.bounded_server import BoundedHandler, BoundedServer
-from lexiclass_worker.telemetry.checks import Check
+from lexiclass_worker.telemetry.checks.outcome import Check
 from lexiclass_worker.telemetry.logs import configure_logging
 from lexiclass_worker.telemetry.metrics_directory import open_directory
 from lexiclass_worker.telemetry.model_ages import read_model_ages

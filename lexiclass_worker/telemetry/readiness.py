@@ -10,7 +10,8 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 from lexiclass_worker.config import Settings
-from lexiclass_worker.telemetry.checks import DECIDING, Check, Probe, State
+from lexiclass_worker.telemetry.checks import DECIDING
+from lexiclass_worker.telemetry.checks.outcome import Check, Probe, State
 
 _DEADLINE_S: Final = 2.5
 _FRESH_S: Final = 1.0

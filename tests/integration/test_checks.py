@@ -6,16 +6,12 @@ from pydantic import SecretStr
 
 from lexiclass_core.db.schema import known_version
 from lexiclass_worker.config import Settings
-from lexiclass_worker.telemetry.checks import (
-    State,
-    check_postgresql,
-    check_redis,
-    check_redis_memory,
-    check_rights,
-    check_sandbox,
-    check_tables,
-    check_temporary_files,
-)
+from lexiclass_worker.telemetry.checks.broker import check_redis, check_redis_memory
+from lexiclass_worker.telemetry.checks.database import check_postgresql, check_tables
+from lexiclass_worker.telemetry.checks.database_rights import check_rights
+from lexiclass_worker.telemetry.checks.disks import check_temporary_files
+from lexiclass_worker.telemetry.checks.outcome import State
+from lexiclass_worker.telemetry.checks.processes import check_sandbox
 from tests.support.checks import configured
 from tests.support.database import Database
 

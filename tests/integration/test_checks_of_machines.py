@@ -11,7 +11,9 @@ import pytest
 
 from lexiclass_worker.admin.doctor.memory import check_memory
 from lexiclass_worker.config import Settings
-from lexiclass_worker.telemetry.checks import State, check_cache, check_storage
+from lexiclass_worker.telemetry.checks.disks import check_cache
+from lexiclass_worker.telemetry.checks.files import check_storage
+from lexiclass_worker.telemetry.checks.outcome import State
 from tests.support.checks import failed, passed, warned
 from tests.support.disks import leave_free, mounted_disk
 from tests.support.object_store import ObjectStore

@@ -11,17 +11,16 @@ from pydantic import SecretStr
 
 from lexiclass_worker.admin.doctor.plugins import check_plugins
 from lexiclass_worker.config import Settings
-from lexiclass_worker.telemetry.checks import (
-    State,
+from lexiclass_worker.telemetry.checks import database_server
+from lexiclass_worker.telemetry.checks.clocks import check_postgresql_clock
+from lexiclass_worker.telemetry.checks.database_rights import check_rights
+from lexiclass_worker.telemetry.checks.database_server import (
     check_connections,
-    check_leases,
-    check_postgresql_clock,
     check_postgresql_persistence,
     check_postgresql_version,
-    check_queues,
-    check_rights,
-    database_server,
 )
+from lexiclass_worker.telemetry.checks.outcome import State
+from lexiclass_worker.telemetry.checks.work import check_leases, check_queues
 from tests.support.checks import failed, passed, warned
 from tests.support.database import Database
 from tests.support.pgbouncer import running_pgbouncer

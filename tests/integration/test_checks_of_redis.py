@@ -14,16 +14,16 @@ from pydantic import SecretStr
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.config import Settings
 from lexiclass_worker.embedded.binaries import find_redis
-from lexiclass_worker.telemetry.checks import (
-    State,
-    broker,
+from lexiclass_worker.telemetry.checks import broker
+from lexiclass_worker.telemetry.checks.broker import (
     check_redis,
-    check_redis_clock,
     check_redis_memory,
     check_redis_persistence,
-    check_redis_rights,
     check_redis_version,
 )
+from lexiclass_worker.telemetry.checks.broker_rights import check_redis_rights
+from lexiclass_worker.telemetry.checks.clocks import check_redis_clock
+from lexiclass_worker.telemetry.checks.outcome import State
 from tests.support.checks import configured, failed, passed, warned
 from tests.support.workers import wait_until
 

@@ -18,7 +18,8 @@ import redis
 from lexiclass_worker.admin.doctor import doctor_probes
 from lexiclass_worker.admin.doctor.report import SCHEMA_FILE, CheckReport, report_schema
 from lexiclass_worker.config import Settings, export_environment
-from lexiclass_worker.telemetry.checks import DECIDING, State
+from lexiclass_worker.telemetry.checks import DECIDING
+from lexiclass_worker.telemetry.checks.outcome import State
 from lexiclass_worker.telemetry.readiness import Readiness
 from tests.support.database import Database
 

@@ -25,15 +25,11 @@ from lexiclass_core.db import create_engine
 from lexiclass_core.db.migrate import upgrade
 from lexiclass_worker.config import Settings, export_environment
 from lexiclass_worker.embedded import EmbeddedPostgres, EmbeddedRedis
-from lexiclass_worker.telemetry.checks import (
-    DECIDING,
-    Check,
-    Probe,
-    State,
-    check_postgresql,
-    check_redis,
-    check_storage,
-)
+from lexiclass_worker.telemetry.checks import DECIDING
+from lexiclass_worker.telemetry.checks.broker import check_redis
+from lexiclass_worker.telemetry.checks.database import check_postgresql
+from lexiclass_worker.telemetry.checks.files import check_storage
+from lexiclass_worker.telemetry.checks.outcome import Check, Probe, State
 from lexiclass_worker.telemetry.exposition import ExpositionServer
 from lexiclass_worker.telemetry.queues import QueueSource
 from lexiclass_worker.telemetry.readiness import Readiness

@@ -28,7 +28,7 @@ from lexiclass_worker.execution.live_events import LiveEvents
 from lexiclass_worker.middleware.results import NamedResults
 from lexiclass_worker.queueing.order import QueueOrder
 from lexiclass_worker.setting_groups import DramatiqSettings
-from lexiclass_worker.telemetry.checks import check_redis
+from lexiclass_worker.telemetry.checks.broker import check_redis
 from lexiclass_worker.telemetry.queues import QueueSource
 from tests.support.house import open_house
 from tests.support.workers import RawSender

@@ -14,7 +14,7 @@ from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import translate
 from lexiclass_worker.setting_groups import StorageSettings
-from lexiclass_worker.telemetry.checks import check_storage
+from lexiclass_worker.telemetry.checks.files import check_storage
 from tests.support.object_store import ObjectStore
 from tests.support.s3_proxy import (
     Proxy,

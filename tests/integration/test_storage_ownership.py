@@ -12,7 +12,7 @@ from lexiclass_core.documents import ForeignStorage, adding
 from lexiclass_worker.artifacts.local import LocalStorage
 from lexiclass_worker.config import ConfigurationError
 from lexiclass_worker.middleware.stored_files import StoredFiles
-from lexiclass_worker.telemetry.checks import check_storage
+from lexiclass_worker.telemetry.checks.files import check_storage
 from tests.support.services import Workshop
 
 KEY = "SELECT key::text FROM installation"

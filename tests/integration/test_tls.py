@@ -22,7 +22,8 @@ from lexiclass_worker.config import Settings
 from lexiclass_worker.embedded.binaries import find_redis
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.setting_groups import DramatiqSettings
-from lexiclass_worker.telemetry.checks import check_postgresql, check_redis
+from lexiclass_worker.telemetry.checks.broker import check_redis
+from lexiclass_worker.telemetry.checks.database import check_postgresql
 from tests.support.secrets import ODD_PASSWORDS, traces
 from tests.support.sentinel import serving
 from tests.support.tls import Authority, Front, tls_front

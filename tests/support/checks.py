@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import redis
 
-from lexiclass_worker.telemetry.checks import Check, State
+from lexiclass_worker.telemetry.checks.outcome import Check, State
 
 
 def warned(check: Check) -> str:

@@ -18,7 +18,7 @@ from lexiclass_worker.config import (
     unknown_variables,
 )
 from lexiclass_worker.setting_groups import DramatiqSettings
-from lexiclass_worker.telemetry.checks import check_settings
+from lexiclass_worker.telemetry.checks.processes import check_settings
 
 URI = "postgresql+asyncpg://user:s3cr%40t@host:5432/db"
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from lexiclass_core.tracing import current_trace_context, kept_trace_context
 from lexiclass_worker.config import Settings
-from lexiclass_worker.telemetry.checks import State, check_traces
+from lexiclass_worker.telemetry.checks.outcome import State
+from lexiclass_worker.telemetry.checks.processes import check_traces
 from lexiclass_worker.telemetry.trace_export import TracesUnavailable, exporters_of
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

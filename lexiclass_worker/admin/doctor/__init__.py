@@ -6,7 +6,8 @@ from typing import Final
 from lexiclass_worker.admin.doctor.memory import check_memory
 from lexiclass_worker.admin.doctor.plugins import check_plugins, check_sandbox
 from lexiclass_worker.config import Settings
-from lexiclass_worker.telemetry.checks import CHECKS, Check, Probe
+from lexiclass_worker.telemetry.checks import CHECKS
+from lexiclass_worker.telemetry.checks.outcome import Check, Probe
 from lexiclass_worker.telemetry.readiness import Readiness
 
 # Somebody waits for it, and sees why: servers may be far away, and libraries take long to load.

@@ -6,7 +6,7 @@ from typing import Final
 
 from lexiclass_worker.config import Settings
 from lexiclass_worker.sandbox.memory import available_memory, default_memory_limit
-from lexiclass_worker.telemetry.checks import Finding, Look, checked
+from lexiclass_worker.telemetry.checks.outcome import Finding, Look, checked
 
 _LEAST_BYTES: Final = 2**30
 _ADDRESS_SPACE: Final = 2**33

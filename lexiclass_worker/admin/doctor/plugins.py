@@ -13,9 +13,8 @@ from lexiclass_core.versions.reading import only_serving
 from lexiclass_worker.config import Settings
 from lexiclass_worker.jobs.training import ValidateJob
 from lexiclass_worker.sandbox import Sandbox
-from lexiclass_worker.telemetry.checks import Look, checked
 from lexiclass_worker.telemetry.checks.database import open_connection
-from lexiclass_worker.telemetry.checks.outcome import NotLooked, NotUsable, listing
+from lexiclass_worker.telemetry.checks.outcome import Look, NotLooked, NotUsable, checked, listing
 
 _MODEL: Final = Model.metadata.tables[Model.__tablename__]
 _FIELD: Final = Field.metadata.tables[Field.__tablename__]

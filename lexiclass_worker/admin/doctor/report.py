@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lexiclass_worker.telemetry.checks import Check, State
+from lexiclass_worker.telemetry.checks.outcome import Check, State
 
 SCHEMA_FILE: Final = "check.schema.json"
 

@@ -19,7 +19,7 @@ from lexiclass_worker.telemetry.checks.database_server import (
 )
 from lexiclass_worker.telemetry.checks.disks import check_cache, check_temporary_files
 from lexiclass_worker.telemetry.checks.files import check_storage
-from lexiclass_worker.telemetry.checks.outcome import Check, Finding, Look, Probe, State, checked
+from lexiclass_worker.telemetry.checks.outcome import Probe
 from lexiclass_worker.telemetry.checks.processes import (
     check_containment,
     check_sandbox,
@@ -58,37 +58,3 @@ CHECKS: Final[dict[str, Probe]] = {
 
 DECIDING: Final[dict[str, Probe]] = {name: each for name, each in CHECKS.items() if each.decides}
 """Those without which no task can run: what /readyz answers by."""
-
-__all__ = [
-    "CHECKS",
-    "DECIDING",
-    "Check",
-    "Finding",
-    "Look",
-    "Probe",
-    "State",
-    "check_cache",
-    "check_connections",
-    "check_containment",
-    "check_leases",
-    "check_postgresql",
-    "check_postgresql_clock",
-    "check_postgresql_persistence",
-    "check_postgresql_version",
-    "check_queues",
-    "check_redis",
-    "check_redis_clock",
-    "check_redis_memory",
-    "check_redis_persistence",
-    "check_redis_rights",
-    "check_redis_version",
-    "check_rights",
-    "check_sandbox",
-    "check_settings",
-    "check_shared_memory",
-    "check_storage",
-    "check_tables",
-    "check_temporary_files",
-    "check_traces",
-    "checked",
-]

@@ -96,21 +96,19 @@ def view_on(out: Console) -> View:
 
 
 @contextmanager
-def silence(description: str) -> Iterator[Show]:
+def silence(_description: str) -> Iterator[Show]:
     """Show nothing."""
-    del description
     yield _ignore
 
 
 @contextmanager
-def json_lines(description: str) -> Iterator[Show]:
+def json_lines(_description: str) -> Iterator[Show]:
     """Print each event as JSON on a line of its own."""
-    del description
     yield lambda event: typer.echo(event.model_dump_json())
 
 
-def _ignore(event: TaskEvent) -> None:
-    del event
+def _ignore(_event: TaskEvent) -> None:
+    pass
 
 
 @contextmanager

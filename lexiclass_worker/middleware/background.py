@@ -20,15 +20,13 @@ class BackgroundWork(Middleware):
     def __init__(self) -> None:
         self._work: asyncio.Task[None] | None = None
 
-    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+    def before_worker_boot(self, _broker: Broker, _worker: Worker) -> None:
         """Begin, in the background."""
-        del broker, worker
         if (thread := get_event_loop_thread()) is not None:
             self._work = thread.run_coroutine(self._begin())
 
-    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+    def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
         """End before the engine and the loop go."""
-        del broker, worker
         if self._work is not None and (thread := get_event_loop_thread()) is not None:
             thread.run_coroutine(end(self._work))
         self._work = None

@@ -9,7 +9,6 @@ from lexiclass_worker.core_dumps import forbid_core_dumps
 class NoCoreDumps(Middleware):
     """Forbids them in each process of a group, however it was started."""
 
-    def before_process_boot(self, broker: Broker) -> None:
+    def before_process_boot(self, _broker: Broker) -> None:
         """Forbid them before anything connects."""
-        del broker
         forbid_core_dumps()

@@ -38,9 +38,8 @@ class Database(Middleware):
             raise RuntimeError("the database is there in a booted worker process only")
         return self._sessions
 
-    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+    def before_worker_boot(self, _broker: Broker, worker: Worker) -> None:
         """Make the engine; a pool that crossed a fork would share its sockets."""
-        del broker
         self._engine = create_engine(
             self._uri,
             # Each thread runs one task, which uses one connection at a time and one for progress.
@@ -52,9 +51,8 @@ class Database(Middleware):
         )
         self._sessions = create_session_factory(self._engine)
 
-    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+    def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
         """Close the connections where they were opened: on the event loop's thread."""
-        del broker, worker
         if self._engine is not None:
             _event_loop().run_coroutine(self._engine.dispose())
         self._engine = self._sessions = None

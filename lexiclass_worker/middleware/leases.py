@@ -32,14 +32,12 @@ class Leases(Middleware):
             raise RuntimeError("leases are there in a booted worker process only")
         return self._keeper
 
-    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+    def before_worker_boot(self, _broker: Broker, _worker: Worker) -> None:
         """Make the keeper."""
-        del broker, worker
         self._keeper = LeaseKeeper(self._database.sessions, duration_s=self._duration_s)
 
-    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+    def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
         """End its background task before the loop and the engine go."""
-        del broker, worker
         if self._keeper is not None and (thread := get_event_loop_thread()) is not None:
             thread.run_coroutine(self._keeper.close())
         self._keeper = None

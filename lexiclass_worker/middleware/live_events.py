@@ -20,16 +20,14 @@ class LiveEventsClient(Middleware):
         """The client; None outside a booted worker."""
         return self._events
 
-    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+    def before_worker_boot(self, _broker: Broker, _worker: Worker) -> None:
         """Make the client; it connects when it first publishes."""
-        del broker, worker
         self._events = LiveEvents(
             self._settings.broker_url.get_secret_value(), self._settings.namespace
         )
 
-    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+    def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
         """Close the connections where they were opened: on the event loop's thread."""
-        del broker, worker
         if self._events is not None and (thread := get_event_loop_thread()) is not None:
             thread.run_coroutine(self._events.close())
         self._events = None

@@ -26,17 +26,15 @@ class LogContext(Middleware):
         self._settings = settings
         self._bound = _Bound()
 
-    def after_process_boot(self, broker: Broker) -> None:
+    def after_process_boot(self, _broker: Broker) -> None:
         """Set logging up in the worker process, whose stderr is now Dramatiq's pipe."""
-        del broker
         configure_logging(self._settings)
         for unknown in unknown_variables():
             if unknown.is_doubtful:
                 logger.warning("No setting, so nothing looks at it: {}", unknown)
 
-    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
+    def before_process_message(self, _broker: Broker, message: MessageProxy) -> None:
         """Bind the ids."""
-        del broker
         # A thread that never came to its after-hook must not lend its ids to the next message.
         self._unbind()
         context = logger.contextualize(**_context(message))
@@ -45,19 +43,18 @@ class LogContext(Middleware):
 
     def after_process_message(
         self,
-        broker: Broker,
-        message: MessageProxy,
+        _broker: Broker,
+        _message: MessageProxy,
         *,
         result: object = None,
         exception: BaseException | None = None,
     ) -> None:
         """Let the ids go."""
-        del broker, message, result, exception
+        del result, exception
         self._unbind()
 
-    def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
+    def after_skip_message(self, _broker: Broker, _message: MessageProxy) -> None:
         """Let the ids go."""
-        del broker, message
         self._unbind()
 
     def _unbind(self) -> None:

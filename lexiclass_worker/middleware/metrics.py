@@ -40,14 +40,12 @@ class Metrics(Middleware):
         """The server of /metrics, /healthz and /readyz, one for the group."""
         return [serve]
 
-    def after_process_boot(self, broker: Broker) -> None:
+    def after_process_boot(self, _broker: Broker) -> None:
         """Let this worker process count."""
-        del broker
         configure_metrics(self._settings)
 
-    def after_worker_shutdown(self, broker: Broker, worker: "Worker") -> None:
+    def after_worker_shutdown(self, _broker: Broker, _worker: "Worker") -> None:
         """Take this process out of the gauges."""
-        del broker, worker
         close_metrics()
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
@@ -77,9 +75,8 @@ class Metrics(Middleware):
             if elapsed_s is not None:
                 series.message_durations_ms.labels(*labels).observe(elapsed_s * 1000)
 
-    def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
+    def after_skip_message(self, _broker: Broker, _message: MessageProxy) -> None:
         """A skipped message was not processed. Its start was seen only if a later hook skipped."""
-        del broker, message
         self._stop_clock()
 
     def after_enqueue(self, broker: Broker, message: Message[Any], delay: int | None) -> None:
@@ -106,9 +103,8 @@ class Metrics(Middleware):
                 self._delayed[_delivery(message)] = gauge
                 gauge.inc()
 
-    def after_ack(self, broker: Broker, message: MessageProxy) -> None:
+    def after_ack(self, _broker: Broker, message: MessageProxy) -> None:
         """A delayed message is acknowledged once it moved to its queue."""
-        del broker
         self._release_delayed(message)
 
     def _release_delayed(self, message: MessageProxy) -> None:

@@ -49,8 +49,7 @@ class WarmSandbox(Middleware):
         )
         self._sandbox.warm_up(preloads)
 
-    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+    def before_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
         """End the children that wait for work; those at work end with their tasks."""
-        del broker, worker
         if self._sandbox is not None:
             self._sandbox.close()

@@ -31,7 +31,7 @@ class StoredFiles(Middleware):
         self._database = database
         self._storage = storage
 
-    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+    def before_worker_boot(self, _broker: Broker, _worker: Worker) -> None:
         """Look once; a new storage, of which nothing is expected, is made.
 
         Raises:
@@ -39,7 +39,6 @@ class StoredFiles(Middleware):
                 and this database has some.
             OSError: If the storage cannot be made.
         """
-        del broker, worker
         if (thread := get_event_loop_thread()) is not None:
             thread.run_coroutine(self._look())
 

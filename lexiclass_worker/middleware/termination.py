@@ -39,9 +39,8 @@ class Termination(Middleware):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+    def before_worker_boot(self, _broker: Broker, _worker: Worker) -> None:
         """Put a handler before Dramatiq's, and begin to watch the master."""
-        del broker, worker
         for number in (signal.SIGTERM, signal.SIGHUP):
             handler = signal.getsignal(number)
             if callable(handler):
@@ -92,14 +91,14 @@ class MaxTasks(Middleware):
 
     def after_process_message(
         self,
-        broker: Broker,
-        message: MessageProxy,
+        _broker: Broker,
+        _message: MessageProxy,
         *,
         result: Any = None,
         exception: BaseException | None = None,
     ) -> None:
         """Count an attempt that has ended."""
-        del broker, message, result
+        del result
         if isinstance(exception, Snooze | Shutdown) or not self._slots.count_ended():
             return
         logger.info("The last task that this worker was to take has ended: so does its group")

@@ -22,9 +22,8 @@ class Traces(Middleware):
     def __init__(self) -> None:
         self._is_open = False
 
-    def after_process_boot(self, broker: Broker) -> None:
+    def after_process_boot(self, _broker: Broker) -> None:
         """Begin, in the process whose threads export; tasks run without traces if that fails."""
-        del broker
         try:
             tracer = open_tracer()
         except TracesUnavailable as error:
@@ -33,9 +32,8 @@ class Traces(Middleware):
         use_tracer(tracer)
         self._is_open = tracer is not None
 
-    def after_worker_shutdown(self, broker: Broker, worker: "Worker") -> None:
+    def after_worker_shutdown(self, _broker: Broker, _worker: "Worker") -> None:
         """Export what is left."""
-        del broker, worker
         if self._is_open:
             use_tracer(None)
             close_traces()

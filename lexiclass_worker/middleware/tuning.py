@@ -28,11 +28,10 @@ class Tuning(Middleware):
         worker.worker_threads = self._slots.open(queues, tasks=worker.worker_threads)
         worker.worker_timeout = self._settings.poll_interval_ms
 
-    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+    def after_worker_boot(self, _broker: Broker, _worker: Worker) -> None:
         """Leave what the libraries have made, which stays for good, out of garbage collections.
 
         They would look through it again for every few thousand documents of a task.
         """
-        del broker, worker
         gc.collect()
         gc.freeze()

@@ -20,14 +20,13 @@ from lexiclass_worker.ml import index_files
 from lexiclass_worker.ml.documents import StoredDocuments
 
 
-def find_encoder(job: FindEncoderJob, report: ReportProgress) -> dict[str, Any]:
+def find_encoder(job: FindEncoderJob, _report: ReportProgress) -> dict[str, Any]:
     """Return the ``key`` of the index for what the request names.
 
     Raises:
         LexiClassError: If there is no such feature extractor or encoder, or it learns from the
             training documents.
     """
-    del report
     embedder = make_embedder(job.feature_extractor, job.parameters, job.pretrained_directory)
     return {"key": EmbeddingConfiguration.of(job.feature_extractor, embedder).key}
 

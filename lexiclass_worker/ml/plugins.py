@@ -7,12 +7,11 @@ from lexiclass_worker.jobs.plugins import DescribePluginsJob
 from lexiclass_worker.jobs.supervision import ReportProgress
 
 
-def describe_plugins(job: DescribePluginsJob, report: ReportProgress) -> dict[str, Any]:
+def describe_plugins(_job: DescribePluginsJob, _report: ReportProgress) -> dict[str, Any]:
     """Describe them: ``plugins``, as :meth:`lexiclass.plugins.registry.Registry.describe` does.
 
     Each with ``parameter_names``: the order of a schema is lost where PostgreSQL keeps it.
     """
-    del job, report
     return {
         "plugins": [
             {**each, "parameter_names": list(each.get("parameters", {}).get("properties", {}))}

@@ -93,10 +93,9 @@ def _score_embeddings(
 def _score_texts(
     pipeline: Pipeline,
     documents: StoredDocuments,
-    index: Index | None,
+    _index: Index | None,
     positions: NDArray[np.int64],
 ) -> Scored:
-    del index  # there is none for whoever reads texts
     failed: dict[int, str] = {}
     texts: dict[int, str] = {}
     for position, document in zip(positions.tolist(), documents.read(positions), strict=True):

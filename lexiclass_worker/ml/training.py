@@ -48,13 +48,12 @@ class _Trained(NamedTuple):
     documents: TokenMatrix | list[str] | None
 
 
-def validate_pipeline(job: ValidateJob, report: ReportProgress) -> dict[str, Any]:
+def validate_pipeline(job: ValidateJob, _report: ReportProgress) -> dict[str, Any]:
     """Say whether the pipeline can be made, and what its training counts in.
 
     Raises:
         LexiClassError: If a plugin does not exist or cannot be used, or a parameter is wrong.
     """
-    del report
     registry = default_registry()
     spec = registry.validate(PipelineSpec.model_validate(job.pipeline))
     return {"training_unit": registry.stages(spec)[PluginType.CLASSIFIER].training_unit}

@@ -8,9 +8,8 @@ from lexiclass_worker.jobs.supervision import ReportProgress
 from lexiclass_worker.jobs.training import VerifyJob
 
 
-def verify_files(job: VerifyJob, report: ReportProgress) -> dict[str, Any]:
+def verify_files(job: VerifyJob, _report: ReportProgress) -> dict[str, Any]:
     """Verify a model in the sandbox; see :func:`verified`."""
-    del report
     return verified(job.directory)
 
 

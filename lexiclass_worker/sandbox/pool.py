@@ -226,8 +226,8 @@ class Sandbox:
             return left
 
 
-def _ignore(stage: str, done: int, total: int) -> None:
-    del stage, done, total
+def _ignore(_stage: str, _done: int, _total: int) -> None:
+    pass
 
 
 def _end_all(waiting: list[Child]) -> None:

@@ -34,13 +34,11 @@ class Unsupervised:
         """See :class:`Supervisor`."""
         return None
 
-    async def may_publish(self, publication: Publication | None) -> None:
+    async def may_publish(self, _publication: Publication | None) -> None:
         """See :class:`Supervisor`."""
-        del publication
 
-    async def digests_of(self, name: str) -> Sequence[str] | None:
+    async def digests_of(self, _name: str) -> Sequence[str] | None:
         """See :class:`Supervisor`."""
-        del name
         return None
 
 

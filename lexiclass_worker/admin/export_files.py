@@ -59,7 +59,6 @@ class CsvWriter:
         file.write((codecs.BOM_UTF8 if has_mark else b"") + _csv_lines([columns]))
 
     def write(self, records: Sequence[Record]) -> None:
-        """See :class:`RecordWriter`."""
         self._file.write(_csv_lines(map(self._row, records)))
 
     def close(self) -> None:
@@ -97,7 +96,6 @@ class JsonLinesWriter:
         self._file = file
 
     def write(self, records: Sequence[Record]) -> None:
-        """See :class:`RecordWriter`."""
         self._file.write(b"".join(_json(record) + b"\n" for record in records))
 
     def close(self) -> None:
@@ -113,14 +111,12 @@ class LabelStudioWriter:
         self._before = b"[\n"
 
     def write(self, records: Sequence[Record]) -> None:
-        """See :class:`RecordWriter`."""
         # Of a text that cannot be read Label Studio has nothing to show.
         for record in (record for record in records if record["text"] is not None):
             self._file.write(self._before + _json(label_studio.task(record, self._field)))
             self._before = b",\n"
 
     def close(self) -> None:
-        """See :class:`RecordWriter`."""
         self._file.write(b"[]\n" if self._before == b"[\n" else b"\n]\n")
 
 
@@ -154,14 +150,12 @@ class ParquetWriter:
         self._writer = parquet.ParquetWriter(file, self._schema)
 
     def write(self, records: Sequence[Record]) -> None:
-        """See :class:`RecordWriter`."""
         encodable = [
             {name: _encodable(value) for name, value in record.items()} for record in records
         ]
         self._writer.write_table(self._table.from_pylist(encodable, schema=self._schema))
 
     def close(self) -> None:
-        """See :class:`RecordWriter`."""
         self._writer.close()
 
 

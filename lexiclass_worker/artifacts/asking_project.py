@@ -25,7 +25,6 @@ class AskingProject(ProjectObjects):
     worker: socket.socket
 
     def read(self, paths: Sequence[str], max_bytes: int) -> Contents:
-        """See :class:`ProjectObjects`."""
         request = {"ask": "read", "paths": paths, "max_bytes": max_bytes}
         with closing(self._request(request)) as stream, stream.makefile("rb") as file:
             for _ in paths:
@@ -39,77 +38,59 @@ class AskingProject(ProjectObjects):
                 yield error
 
     def listed(self, folder: str) -> Mapping[str, Look]:
-        """See :class:`ProjectObjects`."""
         return self._looks({"ask": "listed", "folder": folder})
 
     def looked_at(self, folder: str, names: Sequence[str]) -> Mapping[str, Look]:
-        """See :class:`ProjectObjects`."""
         return self._looks({"ask": "looked_at", "folder": folder, "names": list(names)})
 
     def index_names(self) -> list[str]:
-        """See :class:`ProjectObjects`."""
         found: list[str] = self._ask("index_names")
         return found
 
     def index_manifest(self, name: str) -> bytes | None:
-        """See :class:`ProjectObjects`."""
         found: bytes | None = self._ask("index_manifest", name=name)
         return found
 
     def fetch_index(self, name: str, files: Files, *, is_bounded: bool) -> bool:
-        """See :class:`ProjectObjects`."""
         return bool(self._ask("fetch_index", name=name, files=files, is_bounded=is_bounded))
 
     def index_directory(self, name: str) -> Path:
-        """See :class:`ProjectObjects`."""
         return Path(self._ask("index_directory", name=name))
 
     def drop_old_files(self, name: str, files: Files) -> None:
-        """See :class:`ProjectObjects`."""
         self._ask("drop_old_files", name=name, files=files)
 
     def release_index(self, name: str) -> None:
-        """See :class:`ProjectObjects`."""
         self._ask("release_index", name=name)
 
     def begin_build(self, name: str) -> Path:
-        """See :class:`ProjectObjects`."""
         return Path(self._ask("begin_build", name=name))
 
     def fetch_claims(self, name: str) -> None:
-        """See :class:`ProjectObjects`."""
         self._ask("fetch_claims", name=name)
 
     def fetch_shards(self, name: str, files: Files) -> None:
-        """See :class:`ProjectObjects`."""
         self._ask("fetch_shards", name=name, files=files)
 
     def upload_build(self, name: str, files: Files) -> None:
-        """See :class:`ProjectObjects`."""
         self._ask("upload_build", name=name, files=files)
 
     def stage_manifest(self, name: str) -> None:
-        """See :class:`ProjectObjects`."""
         self._ask("stage_manifest", name=name)
 
     def has_staged_manifests(self, name: str) -> bool:
-        """See :class:`ProjectObjects`."""
         return bool(self._ask("has_staged_manifests", name=name))
 
     def revoke_staged_manifests(self, name: str) -> None:
-        """See :class:`ProjectObjects`."""
         self._ask("revoke_staged_manifests", name=name)
 
     def replace_manifest(self, name: str) -> None:
-        """See :class:`ProjectObjects`."""
         self._ask("replace_manifest", name=name)
 
     def conclude_build(self, name: str, files: Files) -> None:
-        """See :class:`ProjectObjects`."""
         self._ask("conclude_build", name=name, files=files)
 
     def remove_index(self, name: str) -> None:
-        """See :class:`ProjectObjects`."""
         self._ask("remove_index", name=name)
 
     def _looks(self, request: Mapping[str, Any]) -> Mapping[str, Look]:

@@ -291,7 +291,6 @@ class _WhileWanted(Callback):  # type: ignore[misc]  # untyped
         self._require_wanted = require_wanted
 
     def call(self, hook_name: str | None = None, **kwargs: Any) -> None:
-        """See :class:`fsspec.callbacks.Callback`."""
         self._require_wanted()
         super().call(hook_name, **kwargs)
 

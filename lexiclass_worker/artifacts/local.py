@@ -41,36 +41,30 @@ class LocalStorage(DirectoryTexts):
         self._makes_root = makes_root
 
     def locate(self, path: PurePosixPath) -> str:
-        """See :class:`Storage`."""
         return str(self._base / path)
 
     def require_root(self) -> None:
-        """See :class:`Storage`."""
         if not self._makes_root and not self._base.is_dir():
             raise FileNotFoundError(
                 errno.ENOENT, "STORAGE__BASE_PATH is not there", str(self._base)
             )
 
     def is_empty(self) -> bool:
-        """See :class:`Storage`."""
         if not self._base.is_dir():
             return True
         return all(entry.name.startswith(".") for entry in self._base.iterdir())
 
     def is_directory(self, path: PurePosixPath) -> bool:
-        """See :class:`Storage`."""
         # Not Path.is_dir: that raises for a name which is too long to exist.
         return os.path.isdir(self._base / path)  # noqa: PTH112
 
     def resolve(self, path: PurePosixPath, folder: PurePosixPath) -> PurePosixPath | None:
-        """See :class:`Storage`."""
         base = os.path.realpath(self._base)
         inside = PurePosixPath(os.path.realpath(f"{base}/{path}"))
         return inside.relative_to(base) if inside.is_relative_to(f"{base}/{folder}") else None
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """See :class:`Storage`."""
         with self._made(_SCRATCH) as parent:
             with parent.path() as path:
                 name = Path(tempfile.mkdtemp(dir=path)).name
@@ -87,7 +81,6 @@ class LocalStorage(DirectoryTexts):
 
     @contextmanager
     def reading(self, directory: PurePosixPath) -> Iterator[Path]:
-        """See :class:`Storage`."""
         try:
             self._opened(directory).close()
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -116,7 +109,6 @@ class LocalStorage(DirectoryTexts):
         )
 
     def remove_abandoned(self, *, older_than_s: float, is_dry_run: bool = False) -> list[str]:
-        """See :class:`Storage`."""
         limit = time.time() - older_than_s
         try:
             scratch = self._opened(_SCRATCH)

@@ -41,11 +41,9 @@ class ObjectStorage(StoredObjects):
         """See :class:`Storage`. There is no root to miss: keys begin with it."""
 
     def make_root(self) -> None:
-        """See :class:`Storage`."""
         make_folder(self.fs, self.base)
 
     def is_empty(self) -> bool:
-        """See :class:`Storage`."""
         self.fs.invalidate_cache()
         with naming(self.root):
             try:
@@ -55,7 +53,6 @@ class ObjectStorage(StoredObjects):
         return all(key.rstrip("/").rpartition("/")[2].startswith(".") for key in keys)
 
     def is_directory(self, path: PurePosixPath) -> bool:
-        """See :class:`Storage`."""
         return bool(self.fs.isdir(self.key(path)))
 
     def resolve(self, path: PurePosixPath, folder: PurePosixPath) -> PurePosixPath | None:
@@ -63,12 +60,10 @@ class ObjectStorage(StoredObjects):
         return path if path.is_relative_to(folder) else None
 
     def scratch(self) -> AbstractContextManager[Path]:
-        """See :class:`Storage`."""
         return temporary_folder()
 
     @contextmanager
     def reading(self, directory: PurePosixPath) -> Iterator[Path]:
-        """See :class:`Storage`."""
         sizes = self.file_sizes(directory)
         with ExitStack() as stack:
             if self._copies is None or not sizes.keys() & MANIFESTS:
@@ -112,7 +107,6 @@ class ObjectStorage(StoredObjects):
         return staged
 
     def remove_abandoned(self, *, older_than_s: float, is_dry_run: bool = False) -> list[str]:
-        """See :class:`Storage`."""
         limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
         newest: dict[str, datetime] = {}
         for name in self.names_in(STAGING):
@@ -153,7 +147,6 @@ class ObjectStorage(StoredObjects):
             return []
 
     def filter_lines(self, path: PurePosixPath, keep: Callable[[bytes], bool]) -> int:
-        """See :class:`Storage`."""
         with self.scratch() as scratch:
             there, kept = scratch / "there", scratch / "kept"
             with naming(self.locate(path)):

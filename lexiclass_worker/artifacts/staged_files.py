@@ -44,7 +44,6 @@ class StagedLocally:
         yield self._path
 
     def publish(self) -> None:
-        """See :class:`Staged`."""
         name, target_name = self._source.name, self._target.name
         with self._source.folder() as source:
             identity = _Identity(source, name)
@@ -64,7 +63,6 @@ class StagedLocally:
                 raise
 
     def withdraw(self) -> None:
-        """See :class:`Staged`."""
         if self._published is None:
             return
         name = self._target.name
@@ -78,7 +76,6 @@ class StagedLocally:
             _give_back(aside, _REPLACED if is_own else _WITHDRAWN, target, name)
 
     def close(self) -> None:
-        """See :class:`Staged`."""
         if self._published is not None:
             self._published.close()
             self._published = None

@@ -59,11 +59,9 @@ class StagedObjects:
         return self._name.path
 
     def reading(self) -> AbstractContextManager[Path]:
-        """See :class:`Staged`."""
         return self._objects.fetched(self.path)
 
     def publish(self) -> None:
-        """See :class:`Staged`."""
         self._revoke_earlier()
         self._replace_files()
 
@@ -71,7 +69,6 @@ class StagedObjects:
         """See :class:`Staged`. What was replaced is gone; rows say that the rest does not count."""
 
     def close(self) -> None:
-        """See :class:`Staged`."""
         self._objects.remove(self.path)
 
     def _revoke_earlier(self) -> None:

@@ -84,20 +84,16 @@ class StoredProject(ProjectObjects):
         return self._root.join(_ADDRESS.sub("***", each) for each in kept)
 
     def read(self, paths: Iterable[str], max_bytes: int) -> Contents:
-        """See :class:`ProjectObjects`."""
         bounded = max(0, min(int(max_bytes), self._document_bytes + 1))
         return self._documents.read(map(self._within, paths), bounded)
 
     def listed(self, folder: str) -> Mapping[str, Look]:
-        """See :class:`ProjectObjects`."""
         return self._documents.listed(self._within(folder))
 
     def looked_at(self, folder: str, names: Iterable[str]) -> Mapping[str, Look]:
-        """See :class:`ProjectObjects`."""
         return self._documents.looked_at(self._within(folder), map(_component, names))
 
     def index_names(self) -> list[str]:
-        """See :class:`ProjectObjects`."""
         try:
             entries = self._fs.ls(self._folder, detail=True)
         except FileNotFoundError:
@@ -109,7 +105,6 @@ class StoredProject(ProjectObjects):
         )
 
     def index_manifest(self, name: str) -> bytes | None:
-        """See :class:`ProjectObjects`."""
         manifest = self._copy(name).manifest()
         with self._changing:
             self._manifests.pop(name, None)
@@ -119,7 +114,6 @@ class StoredProject(ProjectObjects):
         return manifest
 
     def fetch_index(self, name: str, files: Files, *, is_bounded: bool) -> bool:
-        """See :class:`ProjectObjects`."""
         manifest = self._manifests.get(name)
         if manifest is None:
             raise FileNotFoundError(f"{self._url}/{name}")
@@ -128,11 +122,9 @@ class StoredProject(ProjectObjects):
         return copy.fetch(manifest, _checked(files), is_bounded=is_bounded or not self._is_writer)
 
     def index_directory(self, name: str) -> Path:
-        """See :class:`ProjectObjects`."""
         return self._copy(name).directory
 
     def drop_old_files(self, name: str, files: Files) -> None:
-        """See :class:`ProjectObjects`."""
         with self._changing:
             is_held = name in self._held
         if not is_held:
@@ -140,61 +132,50 @@ class StoredProject(ProjectObjects):
         self._copy(name).drop_all_but(files)
 
     def release_index(self, name: str) -> None:
-        """See :class:`ProjectObjects`."""
         with self._changing:
             held = self._held.pop(name, None)
         if held is not None:
             held.close()
 
     def begin_build(self, name: str) -> Path:
-        """See :class:`ProjectObjects`."""
         self._require_writer()
         copy = self._held_copy(name)
         copy.begin_build(self._manifests.get(name))
         return copy.working
 
     def fetch_claims(self, name: str) -> None:
-        """See :class:`ProjectObjects`."""
         self._require_writer()
         self._copy(name).fetch_claims()
 
     def fetch_shards(self, name: str, files: Files) -> None:
-        """See :class:`ProjectObjects`."""
         self._require_writer()
         self._copy(name).fetch_shards(_checked(files))
 
     def upload_build(self, name: str, files: Files) -> None:
-        """See :class:`ProjectObjects`."""
         self._require_writer()
         self._copy(name).upload(_checked(files))
 
     def stage_manifest(self, name: str) -> None:
-        """See :class:`ProjectObjects`."""
         self._require_writer()
         self._copy(name).stage_manifest(self._job)
 
     def replace_manifest(self, name: str) -> None:
-        """See :class:`ProjectObjects`."""
         self._require_writer()
         self._copy(name).replace_manifest(self._job)
 
     def has_staged_manifests(self, name: str) -> bool:
-        """See :class:`ProjectObjects`."""
         return bool(self._copy(name).staged_manifests())
 
     def revoke_staged_manifests(self, name: str) -> None:
-        """See :class:`ProjectObjects`."""
         self._require_writer()
         self._copy(name).revoke_staged_manifests()
 
     def conclude_build(self, name: str, files: Files) -> None:
-        """See :class:`ProjectObjects`."""
         self._require_writer()
         self.release_index(name)
         self._copy(name).conclude_build(_checked(files))
 
     def remove_index(self, name: str) -> None:
-        """See :class:`ProjectObjects`."""
         self._require_writer()
         self.release_index(name)
         self._copy(name).remove()

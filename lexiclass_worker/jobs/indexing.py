@@ -23,7 +23,6 @@ class _BuildJob:
 
     @property
     def access(self) -> Access:
-        """See :class:`Job`."""
         return Access(
             reads=(*self.source.folders, str(self.pretrained_directory)),
             writes=self.indexes.folders,
@@ -81,7 +80,6 @@ class ShardJob:
 
     @property
     def access(self) -> Access:
-        """See :class:`Job`."""
         return Access(
             reads=(*self.source.folders, str(self.pretrained_directory)),
             writes=(str(self.directory),),
@@ -103,7 +101,6 @@ class FindEncoderJob:
 
     @property
     def access(self) -> Access:
-        """See :class:`Job`."""
         return Access(reads=(str(self.pretrained_directory),))
 
 
@@ -134,5 +131,4 @@ class EraseJob:
 
     @property
     def access(self) -> Access:
-        """See :class:`Job`."""
         return Access(writes=self.indexes.folders, root=self.indexes.directory)

@@ -15,5 +15,4 @@ class DescribePluginsJob:
 
     @property
     def access(self) -> Access:
-        """See :class:`Job`."""
         return Access()

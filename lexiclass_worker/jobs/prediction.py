@@ -47,7 +47,6 @@ class ModelJob(ABC):
 
     @property
     def access(self) -> Access:
-        """See :class:`Job`."""
         folders = (*self.source.folders, *copies_of(self.indexes))
         # The same for all models of a project, if they lie in its folder or among the copies.
         is_known = any(self.model_directory.is_relative_to(folder) for folder in folders)
@@ -104,7 +103,6 @@ class PredictTextJob:
 
     @property
     def access(self) -> Access:
-        """See :class:`Job`."""
         return Access(reads=(str(self.model_directory), str(self.pretrained_directory)))
 
 

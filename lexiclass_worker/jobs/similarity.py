@@ -25,7 +25,6 @@ class SimilarJob:
 
     @property
     def access(self) -> Access:
-        """See :class:`Job`."""
         return Access(
             reads=(*self.indexes.folders, str(self.pretrained_directory)),
             root=self.indexes.directory,

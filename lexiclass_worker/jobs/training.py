@@ -24,7 +24,6 @@ class ValidateJob:
 
     @property
     def access(self) -> Access:
-        """See :class:`Job`."""
         return Access()
 
 
@@ -58,7 +57,6 @@ class TrainJob:
 
     @property
     def access(self) -> Access:
-        """See :class:`Job`."""
         return Access(
             reads=(
                 *self.source.folders,
@@ -83,5 +81,4 @@ class VerifyJob:
 
     @property
     def access(self) -> Access:
-        """See :class:`Job`."""
         return Access(reads=(str(self.directory),))

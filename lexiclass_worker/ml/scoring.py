@@ -93,9 +93,10 @@ def _score_embeddings(
 def _score_texts(
     pipeline: Pipeline,
     documents: StoredDocuments,
-    _index: Index | None,
+    index: Index | None,
     positions: NDArray[np.int64],
 ) -> Scored:
+    del index
     failed: dict[int, str] = {}
     texts: dict[int, str] = {}
     for position, document in zip(positions.tolist(), documents.read(positions), strict=True):

@@ -10,18 +10,11 @@ class NoSuchFolder(FileNotFoundError):
     """There is no such folder, in a storage that is there."""
 
 
-class Staged(Protocol):
-    """A finished file or folder that lies ready: putting it in its place takes an instant.
-
-    Every method raises OSError when the storage fails.
-    """
-
-    def reading(self) -> AbstractContextManager[Path]:
-        """A local folder with what lies ready, read back from where it lies; to be read only."""
-        ...
+class Publishable(Protocol):
+    """What lies ready. Every method raises OSError when the storage fails."""
 
     def publish(self) -> None:
-        """Put it in its place. What was there is kept until :meth:`close`.
+        """Put it in its place. What was there is kept until it is closed.
 
         Readers see what was there before, nothing for an instant, or all of the new; the manifest
         of a folder arrives last where folders cannot be renamed.
@@ -33,6 +26,14 @@ class Staged(Protocol):
 
         What another has put in the same place since then stays there.
         """
+        ...
+
+
+class Staged(Publishable, Protocol):
+    """A finished file or folder that lies ready: putting it in its place takes an instant."""
+
+    def reading(self) -> AbstractContextManager[Path]:
+        """A local folder with what lies ready, read back from where it lies; to be read only."""
         ...
 
     def close(self) -> None:

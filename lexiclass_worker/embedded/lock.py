@@ -39,12 +39,8 @@ class DirectoryLock:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._owner_file = -1
-        self._file = -1
-
-    @property
-    def fileno(self) -> int:
+        self.fileno = -1
         """The descriptor the server is to inherit."""
-        return self._file
 
     def acquire(self) -> Holder | None:
         """Take both locks; wait shortly for the servers of an owner that was killed.
@@ -56,13 +52,13 @@ class DirectoryLock:
             OSError: A lock file can't be opened.
         """
         self._owner_file = _open(self._directory / "owner")
-        self._file = _open(self._directory / "lock")
+        self.fileno = _open(self._directory / "lock")
         if not _lock(self._owner_file):
             holder = self._read()
             self.release()
             raise EmbeddedServerInUse(_refusal(self._directory, holder))
         deadline = time.monotonic() + _ORPHANS_END_WITHIN_S
-        while not _lock(self._file):
+        while not _lock(self.fileno):
             if time.monotonic() > deadline:
                 holder = self._read()
                 self.release()
@@ -77,18 +73,18 @@ class DirectoryLock:
     def write(self, holder: Holder) -> None:
         """Note who holds the lock, for the message others get."""
         text = json.dumps(asdict(holder)).encode()
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, text, 0)
+        os.ftruncate(self.fileno, 0)
+        os.pwrite(self.fileno, text, 0)
 
     def release(self) -> None:
         """Let go of our share of the locks; doing it twice does no harm."""
-        for file in (self._file, self._owner_file):
+        for file in (self.fileno, self._owner_file):
             if file >= 0:
                 os.close(file)
-        self._file = self._owner_file = -1
+        self.fileno = self._owner_file = -1
 
     def _read(self) -> Holder | None:
-        text = os.pread(self._file, 4096, 0)
+        text = os.pread(self.fileno, 4096, 0)
         try:
             return Holder(**json.loads(text))
         except (ValueError, TypeError):

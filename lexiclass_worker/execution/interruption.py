@@ -14,20 +14,16 @@ class Interruption:
     """
 
     def __init__(self) -> None:
-        self._reason: Exception | None = None
+        self.reason: Exception | None = None
+        """Why the work was stopped, from the moment that it was."""
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
         self._is_settled = False
 
-    @property
-    def reason(self) -> Exception | None:
-        """Why the work was stopped, from the moment that it was."""
-        return self._reason
-
     def stop(self, reason: Exception) -> None:
         """Stop the work; the first reason counts, and none after the work has ended or settled."""
-        if self._task is not None and self._reason is None and not self._is_settled:
-            self._reason = reason
+        if self._task is not None and self.reason is None and not self._is_settled:
+            self.reason = reason
             self._task.cancel()
 
     def settle(self) -> None:
@@ -48,7 +44,7 @@ class Interruption:
         traceback: TracebackType | None,
     ) -> None:
         task, self._task = self._task, None
-        if task is None or self._reason is None:
+        if task is None or self.reason is None:
             return
         if exc_type is None:
             # The work ended before it felt the cancellation, which must not hit what comes next.
@@ -57,4 +53,4 @@ class Interruption:
             except asyncio.CancelledError:
                 exc_type = asyncio.CancelledError
         if task.uncancel() <= self._cancelling and exc_type is asyncio.CancelledError:
-            raise self._reason from exc
+            raise self.reason from exc

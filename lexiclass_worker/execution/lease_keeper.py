@@ -39,22 +39,18 @@ class LeaseKeeper:
     def __init__(self, sessions: SessionFactory, *, duration_s: float) -> None:
         self._sessions = sessions
         self._duration_s = duration_s
-        self._owner = f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+        self.name = f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+        """What this process signs leases with."""
         self._kept: dict[Lease, Interruption] = {}
         self._left: dict[Lease, float] = {}
         self._loop: asyncio.Task[None] | None = None
-
-    @property
-    def name(self) -> str:
-        """What this process signs leases with."""
-        return self._owner
 
     @property
     def holder(self) -> Holder:
         """This process, as it takes a lease."""
         lapsed_at = time.monotonic() - self._duration_s
         self._left = {lease: at for lease, at in self._left.items() if at > lapsed_at}
-        return Holder(name=self._owner, duration_s=self._duration_s, left=list(self._left))
+        return Holder(name=self.name, duration_s=self._duration_s, left=list(self._left))
 
     def leave(self, lease: Lease) -> None:
         """Remember a lease that could not be given back, so that the next attempt need not wait."""

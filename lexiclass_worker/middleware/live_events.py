@@ -13,21 +13,17 @@ class LiveEventsClient(Middleware):
 
     def __init__(self, settings: DramatiqSettings) -> None:
         self._settings = settings
-        self._events: LiveEvents | None = None
-
-    @property
-    def events(self) -> LiveEvents | None:
+        self.events: LiveEvents | None = None
         """The client; None outside a booted worker."""
-        return self._events
 
     def before_worker_boot(self, _broker: Broker, _worker: Worker) -> None:
         """Make the client; it connects when it first publishes."""
-        self._events = LiveEvents(
+        self.events = LiveEvents(
             self._settings.broker_url.get_secret_value(), self._settings.namespace
         )
 
     def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
         """Close the connections where they were opened: on the event loop's thread."""
-        if self._events is not None and (thread := get_event_loop_thread()) is not None:
-            thread.run_coroutine(self._events.close())
-        self._events = None
+        if self.events is not None and (thread := get_event_loop_thread()) is not None:
+            thread.run_coroutine(self.events.close())
+        self.events = None

@@ -143,16 +143,11 @@ class StoredDocuments:
         if not isinstance(documents, DocumentRefs):
             documents = DocumentRefs(documents)
         self._source = source
-        self._ids = np.array(documents.ids, dtype=np.int64)
+        self.ids = np.array(documents.ids, dtype=np.int64)
         self._paths = bytes(documents.text)
         self._path_ends = np.array(documents.ends, dtype=np.int64)
         self._places = DocumentPaths(source)
         self._listed: dict[str, Mapping[str, Look]] = {}
-
-    @property
-    def ids(self) -> NDArray[np.int64]:
-        """See :class:`lexiclass.index.DocumentSource`."""
-        return self._ids
 
     def survey(self, positions: NDArray[np.int64]) -> Survey:
         """See :class:`lexiclass.index.DocumentSource`."""
@@ -184,10 +179,10 @@ class StoredDocuments:
 
     def note(self, position: int) -> None:
         """Say that a document is parsed from now on; see :mod:`lexiclass_worker.ml.crash_notes`."""
-        crash_notes.note(int(self._ids[position]))
+        crash_notes.note(int(self.ids[position]))
 
     def _at(self, positions: NDArray[np.int64]) -> Iterator[DocumentRef]:
-        ids = self._ids[positions].tolist()
+        ids = self.ids[positions].tolist()
         if not self._paths:
             return zip(ids, repeat(None))
         ends = self._path_ends[positions].tolist()

@@ -32,13 +32,9 @@ class AdmissionControl:
     """
 
     def __init__(self, limits: Mapping[str, int]) -> None:
-        self._limits = limits
-        self.snapshot = AdmissionSnapshot()
-
-    @property
-    def limits(self) -> Mapping[str, int]:
+        self.limits = limits
         """The actors that have a limit, each with it."""
-        return self._limits
+        self.snapshot = AdmissionSnapshot()
 
     def is_paused(self, queue: str) -> bool:
         """Whether nothing of a queue may be taken."""
@@ -57,4 +53,4 @@ class AdmissionControl:
         ]
 
     def _limit(self, group: str) -> int:
-        return self._limits[group.partition("/")[0]]
+        return self.limits[group.partition("/")[0]]

@@ -19,19 +19,15 @@ class Notes:
 
     def __init__(self, pairs: int) -> None:
         self._size = 2 * pairs * _NUMBER_BYTES
-        self._file = _open_memory()
-        os.ftruncate(self._file, self._size)
-        _seal(self._file)
-        self._numbers = _map(self._file, self._size)
-
-    @property
-    def descriptor(self) -> int:
+        self.descriptor = _open_memory()
         """What the other process maps; see :func:`map_notes`."""
-        return self._file
+        os.ftruncate(self.descriptor, self._size)
+        _seal(self.descriptor)
+        self._numbers = _map(self.descriptor, self._size)
 
     def close_file(self) -> None:
         """Let the descriptor go, once the other process has been started; the memory stays."""
-        os.close(self._file)
+        os.close(self.descriptor)
 
     def document_ids(self) -> list[int]:
         """What each process had noted last."""

@@ -5,32 +5,20 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final, Protocol
+from typing import Final
 
 from loguru import logger
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.schemas import Result
-from lexiclass_worker.artifacts.storage import Staged, Storage
+from lexiclass_worker.artifacts.storage import Publishable, Staged, Storage
 from lexiclass_worker.artifacts.transfers import transferring
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.execution.context import TaskContext
 
 # A session that says nothing for as long as a lease holds, which is 5 s at least, is ended.
 _AWAKE_S: Final = 2.0
-
-
-class Publishable(Protocol):
-    """What lies ready; see :class:`Staged`."""
-
-    def publish(self) -> None:
-        """Put it in its place."""
-        ...
-
-    def withdraw(self) -> None:
-        """Undo :meth:`publish`."""
-        ...
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,18 +92,12 @@ def _use_below(directory: Path) -> Look:
         renamed.unlink()
     except BaseException:
         for path in (written, renamed):
-            _remove_quietly(path)
+            with suppress(OSError):  # what went wrong before is told
+                path.unlink(missing_ok=True)
         raise
     if found != _WRITTEN:
         raise NotUsable(f"{directory} gives back other bytes than were written", _REMEDY)
     return room_in(directory)
-
-
-def _remove_quietly(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return  # what went wrong before is told
 
 
 def _use_url(url: str) -> Look:
@@ -120,7 +115,8 @@ def _use_url(url: str) -> Look:
         _use_objects(file_system, url, folder, *paths)
     except BaseException:
         for path in paths:
-            _remove_object_quietly(file_system, path)
+            with suppress(Exception):  # what went wrong before is told
+                file_system.rm_file(path)
         raise
     look = _remove_objects(file_system, url, paths)
     if has_folders(file_system):
@@ -150,13 +146,6 @@ def _use_objects(file_system: Any, url: str, folder: str, written: str, copied: 
                 f"{url} lists {len(found)} of 2 objects that were written",
                 _BUCKET_RIGHTS.format(right),
             )
-
-
-def _remove_object_quietly(file_system: Any, path: str) -> None:
-    try:
-        file_system.rm_file(path)
-    except Exception:  # noqa: BLE001 - what went wrong before is told
-        return
 
 
 def _remove_objects(file_system: Any, url: str, paths: list[str]) -> Look:

@@ -7,7 +7,6 @@ from pathlib import Path
 from lexiclass.corpora import (
     Columns,
     CorpusSummary,
-    Refusal,
 )
 from lexiclass_core.documents import (
     Counts,
@@ -59,26 +58,6 @@ class ImportReport:
     def field_id(self) -> int:
         """The first field."""
         return next(iter(self.fields.values()))
-
-    @property
-    def num_documents(self) -> int:
-        """Documents that were imported, or were there already."""
-        return self.summary.num_documents
-
-    @property
-    def num_unlabelled(self) -> int:
-        """Documents without a label."""
-        return self.summary.num_unlabelled
-
-    @property
-    def num_refused(self) -> int:
-        """Records that were refused."""
-        return self.summary.num_refused
-
-    @property
-    def refusals(self) -> list[Refusal]:
-        """The first 1,000 records that were refused, each with its reason."""
-        return self.summary.refusals
 
     @property
     def classes(self) -> Counter[str]:

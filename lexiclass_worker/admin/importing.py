@@ -87,7 +87,7 @@ async def import_corpus(
         while batch := await asyncio.to_thread(lambda: list(islice(read, _BATCH_SIZE))):
             await _import_batch(addition, request, batch, report)
             if on_progress is not None:
-                on_progress(report.num_documents + report.num_refused)
+                on_progress(report.summary.num_documents + report.summary.num_refused)
         _require_documents(report, request)
         _require_few_refusals(report, request)
     return report
@@ -100,15 +100,16 @@ async def _projects_named(session: AsyncSession, name: str) -> list[int]:
 
 
 def _require_documents(report: ImportReport, request: ImportRequest) -> None:
-    if report.num_documents:
+    summary = report.summary
+    if summary.num_documents:
         return
     why = "it is empty, or has a header and nothing below it"
-    if report.refusals:
-        why = f"{report.num_refused} records were refused, the first because: "
-        why += report.refusals[0].reason
+    if summary.refusals:
+        why = f"{summary.num_refused} records were refused, the first because: "
+        why += summary.refusals[0].reason
     raise NoDocuments(
         f"{request.path} has no document that can be imported; {why}",
-        details={"num_refused": report.num_refused},
+        details={"num_refused": summary.num_refused},
     )
 
 
@@ -121,7 +122,7 @@ def _require_few_refusals(report: ImportReport, request: ImportRequest) -> None:
     raise InvalidRequest(
         f"{request.path}: {summary.num_refused} of {summary.num_records} records were refused, "
         f"more than the share of {request.max_refused:g} that is allowed; nothing was imported. "
-        f"The first is {report.refusals[0].where}; {told}. Mend them, or allow more with "
+        f"The first is {report.summary.refusals[0].where}; {told}. Mend them, or allow more with "
         "--max-refused",
         details={"num_refused": summary.num_refused, "refusal_reasons": dict(reasons)},
     )

@@ -23,6 +23,7 @@ from lexiclass_worker.cli.output import (
     print_rows,
     prose,
 )
+from lexiclass_worker.cli.references import Limit
 from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ _COLUMNS: Final = ("key", "code", "type", "task_id", "died_at", "queue", prose("
 @grouped
 def list_dead_letters(
     which: _Which,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
     """List dead letters with what their tasks failed with, newest first."""

@@ -19,7 +19,7 @@ from lexiclass_worker.cli.output import (
     prose,
     show,
 )
-from lexiclass_worker.cli.references import ProjectName, find_project
+from lexiclass_worker.cli.references import Limit, ProjectName, find_project
 from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Documents of a project.", no_args_is_help=True)
 
 After = Annotated[int, typer.Option(min=0, help="From the document after this number on.")]
-Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
 
 _BEGINNING: Final = 1_000
 

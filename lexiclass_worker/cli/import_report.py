@@ -29,15 +29,15 @@ def _fields(report: ImportReport) -> dict[str, Any]:
         "project_id": report.project_id,
         "field_id": report.field_id,
         "fields": report.fields,
-        "num_documents": report.num_documents,
+        "num_documents": report.summary.num_documents,
         **asdict(report.counts),
         "num_training": report.num_training,
         "num_test": report.num_test,
-        "num_unlabelled": report.num_unlabelled,
-        "num_refused": report.num_refused,
+        "num_unlabelled": report.summary.num_unlabelled,
+        "num_refused": report.summary.num_refused,
         "classes": dict(report.classes),
         "field_classes": {name: dict(found) for name, found in report.summary.classes.items()},
-        "refusals": [asdict(refusal) for refusal in report.refusals],
+        "refusals": [asdict(refusal) for refusal in report.summary.refusals],
         **report.summary.as_json(),
         "warnings": report.warnings,
     }
@@ -50,14 +50,14 @@ def _print_tables(report: ImportReport) -> None:
         {
             "project": report.project_id,
             "fields": ", ".join(f"{number} {name}" for name, number in report.fields.items()),
-            "documents": f"{report.num_documents}: {counts.added} added, {counts.changed} changed, "
-            f"{counts.unchanged} unchanged",
+            "documents": f"{summary.num_documents}: {counts.added} added, "
+            f"{counts.changed} changed, {counts.unchanged} unchanged",
             "labels": f"{counts.labels_added} added, {counts.labels_changed} changed",
             "training labels": report.num_training,
             "test labels": report.num_test,
-            "without a label": report.num_unlabelled,
+            "without a label": summary.num_unlabelled,
             **({"encodings": encodings} if encodings else {}),
-            "refused": report.num_refused,
+            "refused": summary.num_refused,
             **_formats(report),
         }
     )
@@ -74,7 +74,7 @@ def _print_tables(report: ImportReport) -> None:
             f"[dim]and {len(classes) - _MOST_CLASSES:,} classes with {rest:,} documents; --json "
             "lists them"
         )
-    if report.refusals:
+    if summary.refusals:
         _print_refusals(report)
     for warning in report.warnings:
         console.print(f"[bold yellow]warning:[/] {escape(warning)}", highlight=False)
@@ -88,12 +88,13 @@ def _formats(report: ImportReport) -> dict[str, str]:
 
 
 def _print_refusals(report: ImportReport) -> None:
-    reasons = report.summary.refusal_reasons.most_common()
+    summary = report.summary
+    reasons = summary.refusal_reasons.most_common()
     rows = [{"refused": number, "reason": reason} for reason, number in reasons[:_SHOWN]]
     print_rows(("refused", prose("reason")), rows)
     if len(reasons) > _SHOWN:
         console.print(f"... and {len(reasons) - _SHOWN} more reasons; --json lists them")
-    refusals = [asdict(refusal) for refusal in report.refusals[:_SHOWN]]
+    refusals = [asdict(refusal) for refusal in summary.refusals[:_SHOWN]]
     print_rows((prose("where"), prose("reason")), refusals, title="refused")
-    if report.num_refused > len(refusals):
-        console.print(f"... and {report.num_refused - len(refusals)} more; --json lists them")
+    if summary.num_refused > len(refusals):
+        console.print(f"... and {summary.num_refused - len(refusals)} more; --json lists them")

@@ -9,7 +9,7 @@ import typer
 
 from lexiclass.cli.option_groups import grouped
 from lexiclass_worker.cli import label_changes, suspects
-from lexiclass_worker.cli.documents import After, Limit
+from lexiclass_worker.cli.documents import After
 from lexiclass_worker.cli.exporting import (
     ClassName,
     ExportOptions,
@@ -19,7 +19,7 @@ from lexiclass_worker.cli.exporting import (
     write,
 )
 from lexiclass_worker.cli.output import AsJson, Column, console, print_json, print_rows, prose
-from lexiclass_worker.cli.references import FieldName, ProjectName, find_field
+from lexiclass_worker.cli.references import FieldName, Limit, ProjectName, find_field
 from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from lexiclass_worker.cli.connections import in_session
 from lexiclass_worker.cli.output import AsJson, console, print_fields, print_json, print_rows, prose
 from lexiclass_worker.cli.references import (
     FieldWords,
+    Limit,
     VersionWords,
     resolve_lone_field,
     split_version,
@@ -125,7 +126,7 @@ def compare(
 def history(
     words: FieldWords,
     version: Annotated[int | None, typer.Option("--version", help="Of this version only.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
     """Show who did what with a field's versions, when and why, latest first."""

@@ -34,6 +34,8 @@ VersionWords = Annotated[
     ),
 ]
 
+Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
+
 
 @contextmanager
 def _numbers_checked(*names: str) -> Iterator[None]:

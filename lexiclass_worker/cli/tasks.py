@@ -19,6 +19,7 @@ from lexiclass_worker.cli.output import (
     print_json,
     print_rows,
 )
+from lexiclass_worker.cli.references import Limit
 from lexiclass_worker.cli.task_fields import TaskName, fields_of, named, print_task
 from lexiclass_worker.cli.task_history import history_fields, print_history
 from lexiclass_worker.cli.task_submission import submit_task
@@ -42,7 +43,7 @@ def list_tasks(
     kind: Annotated[OperationName | None, typer.Option("--type", help="Of this type only.")] = None,
     parent: Annotated[int | None, typer.Option(help="The chunks of this task.")] = None,
     before: Annotated[int | None, typer.Option(help="Older than this task only.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
     """List tasks, newest first; chunks of large predictions only with --parent."""

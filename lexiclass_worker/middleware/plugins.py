@@ -36,16 +36,6 @@ class PluginPublication(BackgroundWork):
 
     async def prepare(self) -> None:
         """Look before the first message is taken: it takes a tenth of a second."""
-        await self._publish()
-
-    async def work(self) -> None:
-        """Go on until that is done."""
-        while not self._is_done:
-            await asyncio.sleep(_PAUSE_S)
-            await self._publish()
-        await asyncio.Event().wait()
-
-    async def _publish(self) -> None:
         try:
             # An entry point of somebody else's may take for ever.
             async with asyncio.timeout(_TIMEOUT_S):
@@ -54,6 +44,13 @@ class PluginPublication(BackgroundWork):
             logger.warning("The plugins are not published: {error}", error=cause_of(error))
         else:
             self._is_done = True
+
+    async def work(self) -> None:
+        """Go on until that is done."""
+        while not self._is_done:
+            await asyncio.sleep(_PAUSE_S)
+            await self.prepare()
+        await asyncio.Event().wait()
 
     async def _describe(self) -> dict[str, Any]:
         found = await self._sandbox.sandbox.run(DescribePluginsJob())

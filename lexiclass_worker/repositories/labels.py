@@ -44,16 +44,6 @@ _LONGEST_VALUE: Final = 200
 _IS_OF_ONE_PROJECT: Final = Document.project_id == Field.project_id
 
 
-async def training_labels(session: AsyncSession, field_id: int) -> list[LabelledDocument]:
-    """The field's training data, by document id."""
-    return await _labels(session, field_id, is_training_data=True)
-
-
-async def test_labels(session: AsyncSession, field_id: int) -> list[LabelledDocument]:
-    """The field's test data, by document id."""
-    return await _labels(session, field_id, is_training_data=False)
-
-
 async def columns_of(
     session: AsyncSession, document_ids: Sequence[int], keys: Sequence[str]
 ) -> dict[str, list[str | None]]:
@@ -133,9 +123,10 @@ async def labels_of(
     return found
 
 
-async def _labels(
+async def labelled_documents(
     session: AsyncSession, field_id: int, *, is_training_data: bool
 ) -> list[LabelledDocument]:
+    """The field's training data, or its test data, by document id."""
     rows = await session.execute(
         select(Document.id, Document.content_path, FieldClass.id, FieldClass.name)
         .select_from(DocumentLabel)

@@ -49,8 +49,12 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
         model = await model_versions.require_ready_version(
             session, request.field_id, request.model_version
         )
-        test_data = await labels.test_labels(session, request.field_id)
-        training_data = await labels.training_labels(session, request.field_id)
+        test_data = await labels.labelled_documents(
+            session, request.field_id, is_training_data=False
+        )
+        training_data = await labels.labelled_documents(
+            session, request.field_id, is_training_data=True
+        )
         test_ids = [label.document_id for label in test_data]
         columns = await labels.columns_of(session, test_ids, request.slice_by or ())
     if not test_data:

@@ -63,7 +63,9 @@ async def train_field_model(task: TaskContext, request: TrainFieldModel) -> Trai
     """
     async with task.sessions.begin() as session:
         await projects.require_field(session, request.project_id, request.field_id)
-        training_data = await labels.training_labels(session, request.field_id)
+        training_data = await labels.labelled_documents(
+            session, request.field_id, is_training_data=True
+        )
     _require_enough(training_data, request.field_id)
     # A request that cannot succeed uses up no version number.
     checked = await task.sandbox.run(ValidateJob(pipeline=_pipeline(task, request)))

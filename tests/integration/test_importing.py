@@ -66,7 +66,7 @@ async def labels(workshop: Workshop) -> list[tuple[str, str | None, bool | None]
 
 
 def reasons(report: ImportReport) -> dict[str, str]:
-    return {refusal.where: refusal.reason for refusal in report.refusals}
+    return {refusal.where: refusal.reason for refusal in report.summary.refusals}
 
 
 async def nothing_is_left(workshop: Workshop) -> bool:
@@ -121,7 +121,7 @@ async def test_texts_with_a_table_of_labels(
         ("text c", None, None),
         ("text d", None, None),
     ]
-    assert (report.num_training, report.num_test, report.num_unlabelled) == (1, 1, 2)
+    assert (report.num_training, report.num_test, report.summary.num_unlabelled) == (1, 1, 2)
 
 
 @pytest.mark.parametrize("name", ["c.csv", "C.CSV"])
@@ -136,7 +136,7 @@ async def test_one_table(workshop: Workshop, tmp_path: Path, name: str) -> None:
         ("plain", "y", False),
         ("bare", None, None),
     ]
-    assert report.num_refused == 0
+    assert report.summary.num_refused == 0
 
 
 async def test_json_lines(workshop: Workshop, tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ async def test_each_refused_record_has_its_reason(workshop: Workshop, tmp_path: 
 
     report = await run(workshop, corpus)
 
-    assert report.num_documents == 1
+    assert report.summary.num_documents == 1
     found = {int(where.rpartition(":")[2]): reason for where, reason in reasons(report).items()}
     expected = {
         2: "no JSON: ",
@@ -259,7 +259,7 @@ async def test_each_refused_record_has_its_reason(workshop: Workshop, tmp_path: 
     assert found.keys() == expected.keys()
     for line, reason in expected.items():
         assert reason in found[line]
-    assert report.num_refused == len(expected)
+    assert report.summary.num_refused == len(expected)
 
 
 async def test_a_row_with_too_many_columns_is_refused(workshop: Workshop, tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ async def test_a_cell_larger_than_a_document_may_be_costs_one_row(
 
     report = await run(workshop, corpus)
 
-    assert report.num_refused == 1
+    assert report.summary.num_refused == 1
     assert [text for text, *_ in await labels(workshop)] == ["good"]
 
 
@@ -304,7 +304,7 @@ async def test_an_id_that_names_no_file_of_the_folder_is_refused(
     report = await run(workshop, corpus)
 
     assert [text for text, *_ in await labels(workshop)] == ["text a"]
-    assert report.num_refused == 1
+    assert report.summary.num_refused == 1
 
 
 async def test_an_id_given_twice_is_refused_the_second_time(
@@ -346,7 +346,7 @@ async def test_at_most_a_thousand_refusals_are_kept_and_all_are_counted(
 
     report = await run(workshop, corpus)
 
-    assert (report.num_refused, len(report.refusals)) == (1100, 1000)
+    assert (report.summary.num_refused, len(report.summary.refusals)) == (1100, 1000)
 
 
 # Encodings
@@ -377,7 +377,7 @@ async def test_a_file_name_that_is_no_unicode_does_no_harm(
 
     report = await run(workshop, tmp_path / "corpus")
 
-    assert report.num_documents == 1
+    assert report.summary.num_documents == 1
     assert (await workshop.row(DOCUMENTS))["metadata"] == {
         "format": "text",
         "source": "x/caf\\udce9.txt",
@@ -392,7 +392,7 @@ async def test_a_byte_of_another_encoding_further_down_costs_nothing(
 
     report = await run(workshop, corpus)
 
-    assert (report.num_documents, report.num_refused) == (41, 0)
+    assert (report.summary.num_documents, report.summary.num_refused) == (41, 0)
     assert "b\u00e9d" in [text for text, *_ in await labels(workshop)]
 
 
@@ -505,5 +505,5 @@ async def test_documents_of_other_formats_are_text_and_their_metadata_are_kept(
         "source": "b/51120", "format": "email", "subject": "café", "from": "a@b.c",
     }  # fmt: skip
     assert report.summary.formats == Counter(pdf=1, html=1, docx=1, email=1)
-    assert report.num_refused == 2
+    assert report.summary.num_refused == 2
     assert sorted(reasons(report)) == ["b/4.xlsx", "b/Thumbs.db"]

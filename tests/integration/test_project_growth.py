@@ -244,10 +244,10 @@ async def test_a_field_is_added_to_documents_that_are_there_by_their_ids_alone(
     )
     for path in (tmp_path / "labels.xlsx", lines):
         again = await run(workshop, path, first.project_id, columns=columns)
-        assert (counts(again), label_counts(again), again.num_refused) == ((0, 0, 3), (0, 0), 1)
+        assert (counts(again), label_counts(again), again.summary.num_refused) == ((0, 0, 3), (0, 0), 1)
 
     assert (counts(report), label_counts(report)) == ((0, 0, 3), (3, 0))
-    assert [(refusal.where, refusal.reason) for refusal in report.refusals] == [
+    assert [(refusal.where, refusal.reason) for refusal in report.summary.refusals] == [
         ("labels.csv:5", "no text, and the project has no document of this id")
     ]
     rows = [row for row in await state(workshop, first.project_id) if row["field"] == "language"]
@@ -263,7 +263,7 @@ async def test_an_id_that_comes_twice_costs_the_second_record(
 
     report = await run(workshop, table(tmp_path / "a.csv", rows))
 
-    assert [(refusal.where, refusal.reason) for refusal in report.refusals] == [
+    assert [(refusal.where, refusal.reason) for refusal in report.summary.refusals] == [
         ("a.csv:4", "the id was there before: give every document once"),
         ("a.csv:6", "the id is longer than 500 characters"),
     ]
@@ -727,7 +727,7 @@ async def test_what_was_added_is_learned_from(workshop: Workshop, tmp_path: Path
         first.project_id,
         labelled=False,
     )
-    assert (counts(report), report.num_unlabelled) == ((4, 0, 0), 4)
+    assert (counts(report), report.summary.num_unlabelled) == ((4, 0, 0), 4)
 
     predicted = await workshop.predict(project)
 

@@ -448,13 +448,13 @@ async def test_predictions_of_any_corpus_are_the_same_every_time(
         )
         project = SmallProject(report.project_id, report.field_id, {})
         indexed = await fresh.index(project)
-        assert indexed.num_documents == report.num_documents
+        assert indexed.num_documents == report.summary.num_documents
         await fresh.train(project)
 
         outcomes = []
         for message_id in ("one", "two"):
             result = await fresh.predict(project, message_id=message_id)
-            assert result.predictions_created == report.num_documents
+            assert result.predictions_created == report.summary.num_documents
             history = read_history(fresh.history(project, message_id))
             outcomes.append((await fresh.rows(PREDICTED), history))
 

@@ -14,12 +14,11 @@ except ConfigurationError as error:
     # The kind of failure that `dramatiq` reports as such, with exit code 2.
     raise ImportError(str(error)) from None
 
-from actors.chunk import predict_document_chunk
 from actors.describe import describe_document
 from actors.erase import delete_project, erase_documents
 from actors.evaluate import evaluate_field_model
 from actors.index import index_document_chunk, index_documents
-from actors.predict import predict_field_documents
+from actors.predict import predict_document_chunk, predict_field_documents
 from actors.train import train_field_model
 
 __all__ = [

@@ -67,7 +67,7 @@ def prefetch(
     most: int,
     budget: Budget,
 ) -> Generator[ResultT, None, None]:
-    """Ask a store for something of each item, some requests at a time.
+    """Ask a store for something of each item, some requests at a time; results come in order.
 
     A store takes its time for each answer, and gives many at once. There are more at a time with
     each that was answered, as far as the budget goes: it is asked beforehand for no more than the
@@ -79,9 +79,6 @@ def prefetch(
         size: Bytes of a result.
         most: As many as a result may have.
         budget: What results that are not taken yet may have.
-
-    Yields:
-        The results in the order of the items.
     """
     pending: deque[_Asked[ItemT, ResultT]] = deque()
     answered, expected = 0, min(most, _EXPECTED_BYTES)

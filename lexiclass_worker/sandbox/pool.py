@@ -49,9 +49,6 @@ class Sandbox:
         on_model_lookup: Called each time a job found the model it needs in its child, or did not.
         on_memory_peak: Called after each job with its function and the most memory it took, in
             bytes.
-
-    Attributes:
-        memory_limit_bytes: As above.
     """
 
     def __init__(

@@ -244,7 +244,8 @@ async def test_a_field_is_added_to_documents_that_are_there_by_their_ids_alone(
     )
     for path in (tmp_path / "labels.xlsx", lines):
         again = await run(workshop, path, first.project_id, columns=columns)
-        assert (counts(again), label_counts(again), again.summary.num_refused) == ((0, 0, 3), (0, 0), 1)
+        found = (counts(again), label_counts(again), again.summary.num_refused)
+        assert found == ((0, 0, 3), (0, 0), 1)
 
     assert (counts(report), label_counts(report)) == ((0, 0, 3), (3, 0))
     assert [(refusal.where, refusal.reason) for refusal in report.summary.refusals] == [

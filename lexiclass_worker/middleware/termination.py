@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from threading import Thread
+from threading import Event, Thread
 from types import FrameType
 from typing import Any, Final
 
@@ -25,6 +25,10 @@ _SAME_REQUEST_S: Final = 1.0
 
 _WATCH_S: Final = 0.5
 
+# Dramatiq looks once a second whether it was told to end.
+_HEEDED_S: Final = 10.0
+_SHUTDOWN_MS: Final = 30_000
+
 
 class Termination(Middleware):
     """Makes the second signal end the process at once, as Dramatiq means it to.
@@ -33,11 +37,14 @@ class Termination(Middleware):
     stops any more, and for those that wait for the sandbox, whose children end with this process.
 
     A worker whose master was killed would go on for ever, beside those that are started in its
-    stead, with nobody to read its log: it shuts down as if the master had told it to.
+    stead, with nobody to read its log: it shuts down as if the master had told it to. One whose
+    master was killed while it waited for the worker's start heeds no signal, for it waits for ever
+    to wake that master (``multiprocessing.Event.set``): it is shut down from beside.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._has_booted, self._is_ending = Event(), Event()
 
     def before_worker_boot(self, _broker: Broker, _worker: Worker) -> None:
         """Put a handler before Dramatiq's, and begin to watch the master."""
@@ -48,10 +55,23 @@ class Termination(Middleware):
         # None in a worker that runs in a script's own process.
         if (master := multiprocessing.parent_process()) is not None:
             Thread(
-                target=self._end_with, args=(master.pid,), name="master-watch", daemon=True
+                target=self._end_with,
+                args=(master.pid, broker, worker),
+                name="master-watch",
+                daemon=True,
             ).start()
 
-    def _end_with(self, master_pid: int | None) -> None:
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """From now on the worker can be shut down."""
+        del broker, worker
+        self._has_booted.set()
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """It heeds what it was told."""
+        del broker, worker
+        self._is_ending.set()
+
+    def _end_with(self, master_pid: int | None, broker: Broker, worker: Worker) -> None:
         # Not by the process' sentinel: workers that were started later hold its other end.
         while os.getppid() == master_pid:
             time.sleep(_WATCH_S)
@@ -59,6 +79,11 @@ class Termination(Middleware):
         configure_logging(self._settings, stream=sys.__stderr__)
         logger.error("The master process is gone: this worker hands its tasks back and ends")
         os.kill(os.getpid(), signal.SIGTERM)
+        self._has_booted.wait()
+        if not self._is_ending.wait(_HEEDED_S):
+            worker.stop(timeout=_SHUTDOWN_MS)
+            broker.close()
+            os._exit(1)
 
 
 def _ending_at_once(

@@ -8,6 +8,8 @@ import time
 import pytest
 
 from lexiclass import verify_model
+from lexiclass_worker.embedded.process import free_port
+from lexiclass_worker.worker_group import WorkerGroup, dramatiq_command
 from tests.faults.conftest import Shared
 from tests.support.corpora import SmallProject
 from tests.support.house import House
@@ -160,6 +162,29 @@ def test_workers_whose_master_was_killed_hand_their_tasks_back_and_end(
     for project in projects:
         assert model_states(own_house, project) == [(1, "ready")]
     assert own_house.sender.dead_letters("training") == {}
+
+
+@pytest.mark.slow
+def test_a_worker_whose_master_was_killed_while_it_started_ends(own_house: House) -> None:
+    """It would wait for ever to wake the master that waits for its start."""
+    log = own_house.directory / "starting.log"
+    with nothing_left_behind() as temporary:
+        group = WorkerGroup.start(
+            "starting",
+            dramatiq_command(processes=1, threads=1, queues=()),
+            environment={**own_house.environment, **temporary},
+            metrics_port=free_port(),
+            log=log,
+        )
+        # The master and, just forked, the worker.
+        wait_until(lambda: len(worker_processes(group.process.pid)) == 2, poll_s=0.01)
+        (worker,) = worker_processes(group.process.pid)[1:]
+        time.sleep(0.2)
+        group.process.kill()
+        group.process.wait()
+        wait_until(lambda: "The master process is gone" in log.read_text())
+        wait_until_gone([worker], timeout_s=60)
+    assert processes_about(own_house.storage) == []
 
 
 @pytest.mark.slow

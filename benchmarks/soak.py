@@ -2,9 +2,11 @@
 
 A mix of small tasks runs without a pause: predictions, and between them an indexing, a training and
 an evaluation. What the workers have meanwhile is noted every few seconds: memory, open files,
-threads, connections to PostgreSQL, keys of Redis. The medians of the second quarter of
-the time and of the last one are compared; the first quarter is left to caches that fill. Of Redis
-the keys count that nothing takes away: results go by themselves after a day.
+threads, connections to PostgreSQL, keys of Redis. Of memory that is shared, with processes of
+others too where they run the same files, each has its part; what is private is beside it. The
+medians of the second quarter of the time and of the last one are compared; the first quarter is
+left to caches that fill. Of Redis the keys count that nothing takes away: results go by themselves
+after a day.
 
 Rows, model versions and histories are what tasks leave on purpose; they are printed, not judged.
 """
@@ -95,13 +97,20 @@ class Sampler:
 
     def _of_processes(self) -> list[tuple[str, float]]:
         """Of the group's processes that stay: children of the sandbox come and go."""
-        memory = files = threads = 0.0
+        memory = private = files = threads = 0.0
         for process in _staying(psutil.Process(self._group.process.pid)):
             with suppress(psutil.NoSuchProcess):
-                memory += process.memory_full_info().pss
+                full = process.memory_full_info()
+                memory += full.pss
+                private += full.uss
                 files += process.num_fds()
                 threads += process.num_threads()
-        return [("memory_mb", memory / 2**20), ("open_files", files), ("threads", threads)]
+        return [
+            ("memory_mb", memory / 2**20),
+            ("private_mb", private / 2**20),
+            ("open_files", files),
+            ("threads", threads),
+        ]
 
 
 def _staying(group: psutil.Process) -> list[psutil.Process]:

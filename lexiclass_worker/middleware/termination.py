@@ -46,7 +46,7 @@ class Termination(Middleware):
         self._settings = settings
         self._has_booted, self._is_ending = Event(), Event()
 
-    def before_worker_boot(self, _broker: Broker, _worker: Worker) -> None:
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Put a handler before Dramatiq's, and begin to watch the master."""
         for number in (signal.SIGTERM, signal.SIGHUP):
             handler = signal.getsignal(number)
@@ -61,14 +61,12 @@ class Termination(Middleware):
                 daemon=True,
             ).start()
 
-    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+    def after_worker_boot(self, _broker: Broker, _worker: Worker) -> None:
         """From now on the worker can be shut down."""
-        del broker, worker
         self._has_booted.set()
 
-    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+    def before_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
         """It heeds what it was told."""
-        del broker, worker
         self._is_ending.set()
 
     def _end_with(self, master_pid: int | None, broker: Broker, worker: Worker) -> None:

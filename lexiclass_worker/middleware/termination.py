@@ -25,8 +25,8 @@ _SAME_REQUEST_S: Final = 1.0
 
 _WATCH_S: Final = 0.5
 
-# Dramatiq looks once a second whether it was told to end.
-_HEEDED_S: Final = 10.0
+# Dramatiq looks once a second whether it was told to end; a busy machine may take many.
+_HEEDED_S: Final = 30.0
 _SHUTDOWN_MS: Final = 30_000
 
 

@@ -183,7 +183,7 @@ def test_a_worker_whose_master_was_killed_while_it_started_ends(own_house: House
         group.process.kill()
         group.process.wait()
         wait_until(lambda: "The master process is gone" in log.read_text())
-        wait_until_gone([worker], timeout_s=60)
+        wait_until_gone([worker], timeout_s=120)
     assert processes_about(own_house.storage) == []
 
 

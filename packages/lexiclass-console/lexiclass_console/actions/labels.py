@@ -19,25 +19,31 @@ _LARGEST: Final = 2**63
 Shown = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,17}:[1-9][0-9]{0,17}$")]
 
 
-class Labelling(OneDocument):
+class SaidClass(OneDocument):
     """The class of a document.
 
     Attributes:
         class_name: Its name instead, of a field with too many classes to choose from.
-        split: What the label is for; empty for what it is for already, else training.
     """
 
     class_id: int = Field(0, ge=0, lt=_LARGEST)
     class_name: str = Field("", max_length=500)
+
+
+class Labelling(SaidClass):
+    """The class of a document.
+
+    Attributes:
+        split: What the label is for; empty for what it is for already, else training.
+    """
+
     split: Literal["", "training", "test"] = ""
 
 
-class Decision(OneDocument):
+class Decision(SaidClass):
     """What somebody says of a prediction, by saying what the class is."""
 
     shown_class_id: int = Field(ge=1, lt=_LARGEST)
-    class_id: int = Field(0, ge=0, lt=_LARGEST)
-    class_name: str = Field("", max_length=500)
 
 
 class Confirmation(Form):

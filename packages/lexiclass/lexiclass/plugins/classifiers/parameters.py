@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from lexiclass.plugins.parameters import Parameters
 from lexiclass.plugins.pretrained.models import MINILM, MINILM_HELP, ModelName
 from lexiclass.targets import CLASS_WEIGHT_HELP, ClassWeight
 
 
-class XgboostParameters(BaseModel):
+class XgboostParameters(Parameters):
     """Parameters of the ``xgboost`` classifier."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_rounds: int = Field(
         default=500, ge=1, le=100_000, description="Most rounds; each adds a tree per class."
@@ -61,10 +60,8 @@ class XgboostParameters(BaseModel):
     )
 
 
-class TransformerParameters(BaseModel):
+class TransformerParameters(Parameters):
     """Parameters of the ``transformer`` classifier."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: ModelName = Field(
         default=MINILM,

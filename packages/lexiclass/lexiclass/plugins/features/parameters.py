@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from lexiclass.plugins.parameters import Parameters
 from lexiclass.plugins.pretrained.models import MINILM, MINILM_HELP, ModelName
 
 
-class FastTextParameters(BaseModel):
+class FastTextParameters(Parameters):
     """Parameters of the ``fasttext`` feature extractor."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: ModelName | None = Field(
         default=None,
@@ -64,10 +63,8 @@ class FastTextParameters(BaseModel):
     )
 
 
-class SbertParameters(BaseModel):
+class SbertParameters(Parameters):
     """Parameters of the ``sbert`` feature extractor."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: ModelName = Field(
         default=MINILM,

@@ -6,8 +6,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from lexiclass.plugins.parameters import Parameters
 from lexiclass.plugins.pretrained.models import MINILM, MINILM_HELP, ModelName
 
 
@@ -20,10 +21,8 @@ def _list_languages(schema: dict[str, Any]) -> None:
         schema["anyOf"][0]["enum"] = sorted(known)
 
 
-class SpacyParameters(BaseModel):
+class SpacyParameters(Parameters):
     """Parameters of the ``spacy`` tokenizer."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str | None = Field(
         default=None,
@@ -47,10 +46,8 @@ class SpacyParameters(BaseModel):
     batch_size: int = Field(default=256, ge=1, le=10_000, description="Texts processed at a time.")
 
 
-class SentencePieceParameters(BaseModel):
+class SentencePieceParameters(Parameters):
     """Parameters of the ``sentencepiece`` tokenizer."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     algorithm: Literal["unigram", "bpe"] = Field(
         default="unigram", description="How pieces are chosen: by likelihood or by merging pairs."
@@ -76,10 +73,8 @@ class SentencePieceParameters(BaseModel):
     )
 
 
-class HuggingFaceParameters(BaseModel):
+class HuggingFaceParameters(Parameters):
     """Parameters of the ``huggingface`` tokenizer."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: ModelName = Field(
         default=MINILM,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from lexiclass.plugins.parameters import Parameters
 from lexiclass.targets import CLASS_WEIGHT_HELP, ClassWeight
 
 
-class SvmParameters(BaseModel):
+class SvmParameters(Parameters):
     """Parameters of the ``svm`` classifier."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     C: float = Field(default=1.0, gt=0, description="Weight of errors against a small margin.")
     loss: Literal["hinge", "squared_hinge"] = Field(

@@ -6,12 +6,13 @@ from math import ceil
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from scipy import sparse
 
 from lexiclass.plugins.features.ngrams.keys import KeyTable
 from lexiclass.plugins.features.ngrams.levels import Level, number_columns
 from lexiclass.plugins.features.ngrams.vocabulary import NgramVocabulary, extend
+from lexiclass.plugins.parameters import Parameters
 from lexiclass.tokens import TokenMatrix
 
 # An absolute min_df is meant for large corpora. It applies in full once it is at most these shares
@@ -31,10 +32,8 @@ FeatureKind = Literal["words", "runs", "characters"]
 _MIN_COUNT_MAX_SHARE = 0.02
 
 
-class NgramParameters(BaseModel):
+class NgramParameters(Parameters):
     """Which n-grams are features."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     ngram_range: tuple[Annotated[int, Field(ge=1, le=5)], Annotated[int, Field(ge=1, le=5)]] = (
         Field(default=(1, 1), description="Shortest and longest run of words that is a feature.")

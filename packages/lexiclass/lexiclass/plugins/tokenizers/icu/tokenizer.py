@@ -12,10 +12,11 @@ import icu4py
 import numpy as np
 from icu4py.breakers import WordBreaker
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lexiclass.locales import check_locale
 from lexiclass.plugins.base import PluginContext, Tokenizer
+from lexiclass.plugins.parameters import Parameters
 from lexiclass.plugins.tokenizers.icu.symbols import is_symbol, join_marks
 from lexiclass.tokens import TokenMatrix, Vocabulary, concatenate, offsets
 
@@ -52,10 +53,8 @@ _MOST_COMPOSED = 4
 _VARIATION_SELECTORS = dict.fromkeys((0xFE0E, 0xFE0F))
 
 
-class IcuParameters(BaseModel):
+class IcuParameters(Parameters):
     """Parameters of the ``icu`` tokenizer."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     lowercase: bool = Field(default=True, description="Fold words to lower case.")
     normalization: Literal["NFC", "NFKC"] | None = Field(

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from lexiclass_core.schemas import IndexResult, Request, Result
-from lexiclass_core.tasks import leases, starting
+from lexiclass_core.tasks import leases, starting, transitions
 from lexiclass_core.tasks.errors import LeaseLost
 from lexiclass_core.tasks.leases import Lease
 from lexiclass_worker.errors import NoDocuments, SandboxCrashed, StorageUnavailable
@@ -135,6 +135,22 @@ async def test_a_lease_is_renewed_while_the_work_goes_on(workshop: Workshop) -> 
     service.may_finish.set()
     await run
     await workshop.keeper.close()
+
+
+async def test_a_lease_that_was_given_up_for_chunks_is_not_renewed(workshop: Workshop) -> None:
+    """Nobody could go on with the task when its chunks have ended."""
+    await workshop.execute(
+        "INSERT INTO task (message_id, type, status, attempts, lease_owner, lease_token) "
+        "VALUES ('m', 'predict_field_documents', 'started', 1, 'box:7:a', 1)"
+    )
+    lease = Lease((await workshop.row("SELECT id FROM task"))["id"], 1)
+    for gives_up in (False, True):
+        async with workshop.sessions.begin() as session:
+            if gives_up:
+                await transitions.fan_out(session, lease, num_chunks=3)
+            await leases.check(session, [lease], renew_for_s=15)
+        row = await workshop.row("SELECT lease_expires_at FROM task")
+        assert (row["lease_expires_at"] is None) == gives_up
 
 
 async def test_a_stalled_worker_whose_task_was_taken_over_changes_nothing(

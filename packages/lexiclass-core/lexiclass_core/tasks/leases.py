@@ -70,12 +70,18 @@ async def check(
     """How some leases of a process stand, once they are renewed for so many seconds or not."""
     ids = [lease.task_id for lease in leases]
     if renew_for_s is not None:
-        # Those that a transaction of their own task has locked cannot be taken by anybody.
+        # Those that a transaction of their own task has locked cannot be taken by anybody. Nor is
+        # one renewed that was given up for chunks meanwhile: nobody could go on with its task.
         free = select(Task.id).where(Task.id.in_(ids)).with_for_update(skip_locked=True)
         tokens = case({lease.task_id: lease.token for lease in leases}, value=Task.id)
         await session.execute(
             update(Task)
-            .where(Task.id.in_(free), Task.lease_token == tokens, Task.status == TaskStatus.STARTED)
+            .where(
+                Task.id.in_(free),
+                Task.lease_token == tokens,
+                Task.status == TaskStatus.STARTED,
+                Task.lease_owner.is_not(None),
+            )
             .values(lease_expires_at=func.clock_timestamp() + timedelta(seconds=renew_for_s))
             .execution_options(synchronize_session=False)
         )

@@ -56,13 +56,7 @@ def dramatiq_command(*, processes: int, threads: int, queues: Sequence[QueueName
 
 @dataclass(slots=True, kw_only=True)
 class WorkerGroup:
-    """A running group. Its log is in a file.
-
-    Attributes:
-        name: For people.
-        metrics_host: Address where it tells that it is ready.
-        metrics_port: Port of the same.
-    """
+    """A running group, which tells at ``metrics_host`` that it is ready. Its log is in a file."""
 
     name: str
     metrics_host: str

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from lexiclass_core.schemas.base import Value
 from lexiclass_core.storable import Excerpt
 
 GATES: Final = ("max_accuracy_loss", "max_class_f1_loss", "calibrated", "max_changed_share")
@@ -19,7 +20,7 @@ class ConfigUnreadable(ValueError):
     """``field.config`` is not what it may be; the message says where."""
 
 
-class Gates(BaseModel):
+class Gates(Value):
     """Limits on what a version may lose; none where nothing is named.
 
     Attributes:
@@ -31,8 +32,6 @@ class Gates(BaseModel):
             another class.
         allow_cannot_tell: Whether a gate that was measured and cannot tell lets it through.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_accuracy_loss: _Share | None = None
     max_class_f1_loss: _Share | None = None
@@ -47,14 +46,12 @@ class Gates(BaseModel):
         return [name for name, value in values.items() if value is not None and value is not False]
 
 
-class FieldConfig(BaseModel):
+class FieldConfig(Value):
     """``field.config``: nothing else may be in it.
 
     Attributes:
         promote_after_evaluation: Whether a version that shows it is promoted by its evaluation.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     gates: Gates = Field(default_factory=Gates)
     promote_after_evaluation: _Flag = False

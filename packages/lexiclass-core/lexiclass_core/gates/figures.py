@@ -8,6 +8,8 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from lexiclass_core.schemas.base import Value
+
 _Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 _Difference = Annotated[float, Field(strict=True, ge=-1, le=1)]
 _Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
@@ -15,11 +17,7 @@ _Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
 _ROUNDING: Final = 1e-9
 
 
-class _Figures(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PairedDifference(_Figures):
+class PairedDifference(Value):
     """A figure of a version minus that of another, and where it may lie on all such documents."""
 
     value: _Difference
@@ -39,7 +37,7 @@ class ClassDifference(PairedDifference):
     p_value: _Share
 
 
-class CalibrationFigures(_Figures):
+class CalibrationFigures(Value):
     """A calibration error, and up to where it may be chance."""
 
     error: _Share
@@ -47,7 +45,7 @@ class CalibrationFigures(_Figures):
     num_documents: _Count
 
 
-class ChangedFigures(_Figures):
+class ChangedFigures(Value):
     """Of documents that another version predicted, how many are predicted as another class."""
 
     num_documents: _Count

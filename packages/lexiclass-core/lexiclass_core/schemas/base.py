@@ -27,6 +27,12 @@ Parameters = dict[str, Any]
 RESULT = ConfigDict(extra="ignore", frozen=True)
 
 
+class Value(BaseModel):
+    """Base of what is strict about what it holds: closed, immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
 class Result(BaseModel):
     """Base of every result."""
 
@@ -36,10 +42,8 @@ class Result(BaseModel):
     project_id: int
 
 
-class Request(BaseModel):
-    """Base of every request: strict, closed, immutable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Request(Value):
+    """Base of every request."""
 
     actor_name: ClassVar[str]
     project_id: Id
@@ -66,10 +70,8 @@ class ModelRequest(Request):
     locale: Locale | None = None
 
 
-class DocumentRange(BaseModel):
+class DocumentRange(Value):
     """The documents of a project with ids from ``first`` to ``last``, both included."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     first: Id
     last: Id

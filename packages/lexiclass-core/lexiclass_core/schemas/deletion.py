@@ -2,15 +2,13 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from lexiclass_core.schemas.base import Ids, Request, Result
+from lexiclass_core.schemas.base import Ids, Request, Result, Value
 
 
-class ModelVersionRef(BaseModel):
+class ModelVersionRef(Value):
     """A version of a field's model."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     field_id: int
     version: int

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from lexiclass_core.schemas.base import (
     DocumentRange,
@@ -10,19 +10,18 @@ from lexiclass_core.schemas.base import (
     ModelRequest,
     Probability,
     Result,
+    Value,
     Version,
 )
 
 
-class AcceptAt(BaseModel):
+class AcceptAt(Value):
     """From where on predictions are accepted: others are to be reviewed by somebody.
 
     Either by ``accuracy``, a target for which the latest evaluation of the model version certifies
     a confidence, or by a ``confidence`` of the caller's own, of which nothing is certified. A bare
     number is refused, for it could be either.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     accuracy: Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)] | None = Field(
         default=None,

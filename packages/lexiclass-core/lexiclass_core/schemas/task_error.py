@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from lexiclass_core.codes import ErrorCode
+from lexiclass_core.schemas.base import Value
 from lexiclass_core.storable import Excerpt
 
 # Whatever was sent may be quoted in an error, and a million times.
@@ -22,15 +23,13 @@ def _details(details: dict[str, Any]) -> dict[str, Any]:
     return {**cut, "is_cut": True} if excerpt.is_cut else cut
 
 
-class TaskError(BaseModel):
+class TaskError(Value):
     """Why a task failed: ``task.error``, and the text of the result backend's exception.
 
     Every error is bounded and clean, whatever it quotes: a message has at most 4,000 characters,
     details some 20,000, with ``is_cut`` where something was left out, and no text has control
     characters. ``retryable`` says whether sending the same request again can help.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     code: Annotated[str, AfterValidator(_message)]
     message: Annotated[str, AfterValidator(_message)]

@@ -88,7 +88,7 @@ class DramatiqSettings(_Group):
     @field_validator("signing_keys")
     @classmethod
     def _are_keys(cls, keys: SecretStr | None) -> SecretStr | None:
-        Signer.parse(None if keys is None else keys.get_secret_value())
+        Signer.of(None if keys is None else keys.get_secret_value())
         return keys
 
     @property
@@ -99,7 +99,7 @@ class DramatiqSettings(_Group):
     @property
     def signer(self) -> Signer | None:
         """Signs and checks messages; None where they are not signed."""
-        return Signer.parse(self.signing_keys_text)
+        return Signer.of(self.signing_keys_text)
 
     @field_validator("broker_url", "result_backend")
     @classmethod

@@ -170,7 +170,11 @@ def _has_ended(each: _Child) -> bool:
     """Whether a child has ended; its number stays its own until it is buried."""
     assert each.process.pid is not None  # noqa: S101 - it was started
     ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    return os.waitid(os.P_PID, each.process.pid, ended) is not None
+    try:
+        return os.waitid(os.P_PID, each.process.pid, ended) is not None
+    except ChildProcessError:
+        # multiprocessing asks how all children are whenever it starts one: this one just now.
+        return True
 
 
 def _bury(ended: _Child) -> None:

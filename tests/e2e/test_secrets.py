@@ -450,7 +450,7 @@ def test_a_standalone_keeps_its_passwords_in_files_of_its_account(tmp_path: Path
         watch.secrets = [
             (folder / "data" / server / "password").read_text() for server in ("redis", "postgres")
         ]
-        logs = {log: log.stat().st_mode & 0o777 for log in (folder / "data" / "logs").iterdir()}
+        logs = {log: log.stat().st_mode & 0o777 for log in (folder / "data" / "logs").glob("*.log")}
         modes = {
             path.relative_to(folder).as_posix(): path.stat().st_mode & 0o777
             for path in folder.rglob("*")

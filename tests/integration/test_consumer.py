@@ -229,9 +229,9 @@ def test_where_messages_are_signed_only_those_are_taken_that_nobody_has_changed(
     signing: Taking, change: dict[str, Any]
 ) -> None:
     def sign(fields: dict[str, Any], key: str = NEW) -> dict[str, Any]:
-        signer = Signer.parse(key)
+        signer = Signer.of(key)
         assert signer is not None
-        options = {**fields["options"], "signature": signer.sign_message(fields)}
+        options = {**fields["options"], "signature": signer.sign(fields)}
         return {**fields, "options": options}
 
     def put(fields: dict[str, Any]) -> str:
@@ -258,6 +258,6 @@ def test_where_messages_are_signed_only_those_are_taken_that_nobody_has_changed(
 
 @pytest.fixture
 def signing(broker_url: str) -> Iterator[Taking]:
-    signing = Taking(broker_url, signer=Signer.parse(f"{NEW}\n{OLD}"))
+    signing = Taking(broker_url, signer=Signer.of(f"{NEW}\n{OLD}"))
     yield signing
     signing.client.connection_pool.disconnect()

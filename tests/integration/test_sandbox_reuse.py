@@ -18,6 +18,7 @@ from lexiclass_worker.sandbox.questions import Unsupervised
 from lexiclass_worker.setting_groups import SandboxSettings
 from tests.support.children import is_alive, pid_in, process_with_number, wait_gone
 from tests.support.jobs import (
+    DieJob,
     EchoJob,
     HoardJob,
     SharingEchoJob,
@@ -137,6 +138,24 @@ async def test_a_waiting_child_that_was_killed_costs_the_next_job_nothing(
     os.kill(first, signal.SIGKILL)
 
     assert await echo(sandbox) != first
+
+
+async def test_children_that_die_while_others_are_started_cost_these_nothing(
+    sandbox: Sandbox,
+) -> None:
+    """They are asked for how they ended from two sides: by the fork server and by its library."""
+    at_once = asyncio.Semaphore(8)
+
+    async def run(number: int) -> object:
+        async with at_once:
+            if number % 2:
+                return (await sandbox.run(EchoJob(value=number)))["value"]
+            with pytest.raises(SandboxCrashed) as crashed:
+                await sandbox.run(DieJob())
+            return crashed.value.details["signal"]
+
+    outcomes = await asyncio.gather(*map(run, range(100)))
+    assert outcomes == [number if number % 2 else "SIGKILL" for number in range(100)]
 
 
 async def test_who_has_the_number_of_a_child_that_ended_is_left_alone(sandbox: Sandbox) -> None:

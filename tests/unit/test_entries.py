@@ -101,7 +101,7 @@ def test_a_signature_holds_through_any_json_encoder_and_on_the_way(
     kwargs: dict[str, Any], options: dict[str, Any]
 ) -> None:
     message = fields(kwargs=kwargs, options=options)
-    message["options"]["signature"] = SIGNER.sign_message(message)
+    message["options"]["signature"] = SIGNER.sign(message)
     carried = json.loads(json.dumps(message, ensure_ascii=False, indent=1))
     carried["options"] |= {"redis_message_id": "x", "eta": 5, "retries": 3}
     carried["queue_name"] += ".DQ"
@@ -127,5 +127,5 @@ def test_a_message_that_is_too_deep_to_be_signed_is_not_signed() -> None:
 @pytest.mark.parametrize("keys", ["", " ", "short", f"{'k' * 32} short"])
 def test_keys_that_are_too_short_are_refused_without_being_shown(keys: str) -> None:
     with pytest.raises(ValueError, match="fewer than 32 characters") as raised:
-        Signer.parse(keys)
+        Signer.of(keys)
     assert "kkkk" not in str(raised.value)

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Iterator
 from typing import Final, Self
 
 SHORTEST_KEY: Final = 32
@@ -34,6 +35,9 @@ class Keys:
                 "several separated by blanks, such as `openssl rand -hex 32` makes"
             )
         return cls(*(key.encode() for key in each))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._keys)
 
     def derived(self, purpose: bytes) -> "Keys":
         """Keys for one purpose, one of each: who has them signs for no other purpose."""

@@ -7,7 +7,7 @@ signed. That a message is sent once more is no danger: its id is signed, and its
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from lexiclass_core.keys import Keys
 
@@ -16,21 +16,37 @@ _UNSIGNED: Final = frozenset({"signature", "redis_message_id", "eta", "retries",
 _DELAYED: Final = ".DQ"
 
 
-class Signer(Keys):
-    """Keys that messages are signed with."""
+class Signer:
+    """Signs messages with the first of some keys, and knows the signatures of all of them.
 
-    def sign_message(self, fields: Mapping[str, Any]) -> str:
+    Args:
+        keys: At least one; the others are those that are being replaced.
+    """
+
+    def __init__(self, *keys: bytes) -> None:
+        self._keys = Keys(*keys)
+
+    @classmethod
+    def of(cls, keys: str | None) -> Self | None:
+        """A signer with the keys in a text; see :meth:`Keys.parse`.
+
+        Raises:
+            ValueError: If a key is too short, or there is none.
+        """
+        parsed = Keys.parse(keys)
+        return None if parsed is None else cls(*parsed)
+
+    def sign(self, fields: Mapping[str, Any]) -> str:
         """The signature of a message, in hexadecimal digits."""
-        return self.sign(signed_content(fields))
+        return self._keys.sign(signed_content(fields))
 
     def verifies(self, fields: Mapping[str, Any]) -> bool:
         """Whether one of the keys has signed a message as it is."""
-        claimed = fields["options"].get("signature")
         try:
             content = signed_content(fields)
         except RecursionError:
             return False
-        return self.verify(content, claimed)
+        return self._keys.verify(content, fields["options"].get("signature"))
 
 
 def signed_content(fields: Mapping[str, Any]) -> bytes:

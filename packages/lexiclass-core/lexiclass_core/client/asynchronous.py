@@ -96,7 +96,7 @@ class AsyncTaskClient(BaseTaskClient):
             )
         elif engine is None or database_uri is not None:
             raise ValueError("give a database_uri or an engine, and not both")
-        signer = Signer.parse(signing_keys)
+        signer = Signer.of(signing_keys)
         self._connections = Connections(
             engine,
             partial(Sender, broker_url, namespace, signer),

@@ -37,7 +37,7 @@ def to_message(envelope: Envelope, signer: Signer | None = None) -> "Message[Any
 
 def signed(message: "Message[Any]", signer: Signer) -> "Message[Any]":
     """A message with its signature."""
-    return message.copy(options={"signature": signer.sign_message(message.asdict())})
+    return message.copy(options={"signature": signer.sign(message.asdict())})
 
 
 class Sender:

@@ -6,10 +6,13 @@ has a migrated, empty database and an empty Redis of its own.
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
 import tempfile
+import threading
+import warnings
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +20,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import redis
+from loguru import logger
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -47,6 +51,12 @@ if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
 hypothesis.settings.register_profile("thorough", deadline=None)
 hypothesis.settings.load_profile("quick")
+
+
+_LOGGING_HOOKS = (
+    (sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook"),
+    (warnings, "showwarning"),
+)  # fmt: skip
 
 
 @pytest.hookimpl(wrapper=True)
@@ -84,6 +94,20 @@ def measured(record_property: Callable[[str, object], None]) -> Measured:
         record_property("measured", line)
 
     return note
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a test sets up for the lines of its process is not there for the tests after it."""
+    for module, name in _LOGGING_HOOKS:
+        monkeypatch.setattr(module, name, getattr(module, name))
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logger.remove()
+    logger.add(_to_standard_error)
 
 
 @pytest.fixture(scope="session")
@@ -194,6 +218,11 @@ async def sessions(database_uri: str) -> AsyncIterator[SessionFactory]:
     engine = create_engine(database_uri)
     yield create_session_factory(engine)
     await engine.dispose()
+
+
+def _to_standard_error(line: str) -> None:
+    # Each test has another one: pytest closes that of the test before.
+    sys.stderr.write(line)
 
 
 async def _let_log_in_cheaply(database_uri: str) -> None:

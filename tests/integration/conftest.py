@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loguru import logger
 
 from lexiclass_core.client import AsyncTaskClient, TaskClient
 from lexiclass_core.db import SessionFactory
@@ -91,7 +90,7 @@ def origins(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
 @pytest.fixture
 def bare_cli(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Run]:
+) -> Run:
     """The command in an empty folder, without a setting."""
     monkeypatch.chdir(tmp_path)
     # On a busy machine a check may hang, and ends the process then, which is that of the tests.
@@ -109,9 +108,7 @@ def bare_cli(
         status = raised.value.code
         return Outcome(status if isinstance(status, int) else 0, captured.out, captured.err)
 
-    yield run
-    logger.remove()
-    logger.add(sys.stderr)
+    return run
 
 
 @pytest.fixture

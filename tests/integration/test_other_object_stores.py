@@ -102,7 +102,9 @@ def test_objects_go_one_by_one_where_many_at_once_are_refused(
         assert objects(url) == []
         # Tried once, and said once.
         assert len(proxy.refused) == 1
-    (line,) = caplog.messages
+    (line,) = [
+        record.getMessage() for record in caplog.records if record.name == ObjectTexts.__module__
+    ]
     assert "one by one" in line
     assert "DeleteObjects" in line
 

@@ -3,10 +3,6 @@
 import asyncio
 import io
 import json
-import logging
-import sys
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,18 +17,10 @@ pytestmark = pytest.mark.usefixtures("warm_sandbox")
 
 
 @pytest.fixture
-def log(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    for module, name in ((sys, "excepthook"), (warnings, "showwarning")):
-        monkeypatch.setattr(module, name, getattr(module, name))
+def log(settings: Settings) -> io.StringIO:
     stream = io.StringIO()
     configure_logging(settings, stream=stream)
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logger.remove()
-    logger.add(sys.stderr)
+    return stream
 
 
 def lines(log: io.StringIO) -> list[dict[str, Any]]:

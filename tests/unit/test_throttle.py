@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 from loguru import logger
@@ -48,11 +47,10 @@ def test_what_is_remembered_is_bounded_and_what_was_counted_is_said() -> None:
 
 
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
+def stream() -> io.StringIO:
     found = io.StringIO()
     configure_logging(Settings(log_format="json"), stream=found)
-    yield found
-    logger.remove()
+    return found
 
 
 def messages(stream: io.StringIO) -> list[str]:

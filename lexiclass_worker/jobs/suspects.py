@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
+
+from lexiclass_core.schemas.base import Record
 
 #: As many as a training tells of: more than somebody looks at before training again.
 MOST_SUSPECTS = 1_000
@@ -15,27 +17,21 @@ _Term = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class FoundNeighbour(BaseModel):
+class FoundNeighbour(Record):
     """A document that is like a suspect."""
-
-    model_config = ConfigDict(frozen=True)
 
     document: _DocumentId
 
 
-class FoundTerms(BaseModel):
+class FoundTerms(Record):
     """Terms of a suspect that speak for its class, and for the better one; see ``Contrast``."""
-
-    model_config = ConfigDict(frozen=True)
 
     given: list[_Term] = Field(max_length=5)
     suggested: list[_Term] = Field(max_length=5)
 
 
-class FoundSuspect(BaseModel):
+class FoundSuspect(Record):
     """See :class:`lexiclass.label_quality.Suspect`; what a child says is checked."""
-
-    model_config = ConfigDict(frozen=True)
 
     document: _DocumentId
     label: str

@@ -9,18 +9,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from lexiclass_core.schemas.base import Value
 from lexiclass_worker.telemetry.checks.outcome import Check, State
 
 SCHEMA_FILE: Final = "check.schema.json"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CheckEntry(_Part):
+class CheckEntry(Value):
     """One check."""
 
     check: str = Field(description="What was checked")
@@ -31,7 +28,7 @@ class CheckEntry(_Part):
     )
 
 
-class Counts(_Part):
+class Counts(Value):
     """How many checks came to what."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -42,7 +39,7 @@ class Counts(_Part):
     skipped: int = Field(ge=0)
 
 
-class CheckReport(_Part):
+class CheckReport(Value):
     """All checks, in the order in which they are shown."""
 
     schema_version: Literal[1] = Field(default=1, description="Changes when a field goes")

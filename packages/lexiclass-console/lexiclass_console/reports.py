@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from lexiclass_core.client import AsyncTaskClient, StorageNotGiven
 from lexiclass_core.layout import REPORT_JSON
+from lexiclass_core.schemas.base import Record
 from lexiclass_core.versions import ReportCorrupt, ReportNotFound
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -19,11 +20,7 @@ FORMAT_VERSION: Final = 1
 """Of the reports that are understood."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Estimate(_Part):
+class Estimate(Record):
     """A figure of the test documents, and where it lies for all, in 19 cases of 20."""
 
     value: _Number
@@ -31,7 +28,7 @@ class Estimate(_Part):
     high: _Number
 
 
-class Finding(_Part):
+class Finding(Record):
     """Something to know before the figures are believed, or to do; see docs/REPORTS.md.
 
     Attributes:
@@ -46,39 +43,39 @@ class Finding(_Part):
     documents: Sequence[Any] = ()
 
 
-class _TestSet(_Part):
+class _TestSet(Record):
     name: str
     num_documents: int
     num_skipped: int = 0
 
 
-class _Threshold(_Part):
+class _Threshold(Record):
     target: _Number
     threshold: _Number | None
     accepted: _Number = 0.0
 
 
-class _Acceptance(_Part):
+class _Acceptance(Record):
     thresholds: Sequence[_Threshold]
 
 
-class _CalibrationError(_Part):
+class _CalibrationError(Record):
     value: _Number
     expected: _Number
 
 
-class _Calibration(_Part):
+class _Calibration(Record):
     debiased_calibration_error: _CalibrationError
 
 
-class _Comparison(_Part):
+class _Comparison(Record):
     message: str
     verdict: str
     fixed: Sequence[Any] = ()
     broken: Sequence[Any] = ()
 
 
-class Report(_Part):
+class Report(Record):
     """The parts of ``report.json`` that a page shows; docs/REPORTS.md describes them all."""
 
     format_version: Literal[1]

@@ -9,17 +9,18 @@ progress.
 from datetime import UTC, datetime
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.schemas import TaskError
+from lexiclass_core.schemas.base import Record
 from lexiclass_core.statuses import Hindrance
 
 LIVE_S: Final = 30
 """Seconds that the last event of a running task is kept in Redis."""
 
 
-class TaskEvent(BaseModel):
+class TaskEvent(Record):
     """A task at one moment.
 
     ``stage``, ``unit``, ``done`` and ``total`` tell of the work at hand: 1,200 of 5,000 documents.
@@ -44,8 +45,6 @@ class TaskEvent(BaseModel):
     """
 
     # A client may be older than the worker it listens to.
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
     task_id: int
     status: TaskStatus
     progress: Annotated[int, Field(ge=0, le=100)]

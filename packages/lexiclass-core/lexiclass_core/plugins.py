@@ -9,19 +9,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from sqlalchemy import and_, any_, func, literal, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.db.values import object_of
 from lexiclass_core.models import PluginCatalog, Worker
+from lexiclass_core.schemas.base import Record
 from lexiclass_core.workers import is_heard
 
 PLACES: Final = ("tokenizer", "feature_extractor", "classifier")
 """The types of plugins, in the order in which a pipeline has them."""
 
 
-class Plugin(BaseModel):
+class Plugin(Record):
     """A plugin as a worker describes it.
 
     Attributes:
@@ -36,8 +37,6 @@ class Plugin(BaseModel):
         install_command: What to run where something is missing.
         reason: Why it cannot be loaded.
     """
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     name: str
     type: str | None

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Worker
+from lexiclass_core.schemas.base import Record
 from lexiclass_core.workers import is_heard
 
 
@@ -33,9 +34,7 @@ class WorkerSetting:
         return set(self.values) != {self.default}
 
 
-class _Said(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
+class _Said(Record):
     value: str
     default: str = ""
     meaning: str = ""

@@ -9,21 +9,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from lexiclass.errors import ModelCorrupt
 from lexiclass.regular_files import open_regular
+from lexiclass.value import Value
 
 
-class FileRecord(BaseModel):
+class FileRecord(Value):
     """What one file is.
 
     Attributes:
         sha256: SHA-256 of the content, in hexadecimal.
         size: Size in bytes.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     size: int = Field(ge=0, lt=2**62)

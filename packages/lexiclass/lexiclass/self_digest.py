@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from pydantic import PrivateAttr, ValidationError
 
 from lexiclass.compatibility import check_format
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.serialization import canonical_json, parse_json
+from lexiclass.value import Value
 
 #: Longest such document that is read, in bytes: a manifest of 100,000 classes has some MB.
 MAX_MANIFEST_BYTES = 64 * 2**20
@@ -47,10 +48,8 @@ def load_with_digest(data: bytes, *, file: str) -> dict[str, Any]:
     return content
 
 
-class StoredManifest(BaseModel):
+class StoredManifest(Value):
     """What a model or an index is made of, as a file with a digest of itself."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     #: Name of the file, and the newest version of its layout that is understood here.
     file_name: ClassVar[str]

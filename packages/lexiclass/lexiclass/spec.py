@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from lexiclass.errors import InvalidParameters
 from lexiclass.locales import with_hyphens
+from lexiclass.value import Value
 
 
-class PipelineSpec(BaseModel):
+class PipelineSpec(Value):
     """Names and parameters of the three plugins, and what they share.
 
     :meth:`lexiclass.Registry.validate` checks it against the plugins there are. Where the
     classifier or the feature extractor reads texts itself, the stages before it do not run: leave
     them at their defaults.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     tokenizer: str = Field(default="icu", description="Splits text into words.")
     feature_extractor: str = Field(default="tfidf", description="Turns words into numbers.")

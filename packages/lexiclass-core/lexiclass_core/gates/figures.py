@@ -6,9 +6,9 @@ the value that it is of, are none, and no gate passes on them.
 
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from lexiclass_core.schemas.base import Value
+from lexiclass_core.schemas.base import Record, Value
 
 _Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 _Difference = Annotated[float, Field(strict=True, ge=-1, le=1)]
@@ -60,7 +60,7 @@ class ChangedFigures(Value):
         return self
 
 
-class GateFigures(BaseModel):
+class GateFigures(Record):
     """What an evaluation measured for gates: kept in ``model.metrics["gate_figures"]``.
 
     Attributes:
@@ -73,8 +73,6 @@ class GateFigures(BaseModel):
         calibration: None if it was not asked for.
         changed: None if it was not asked for, or that version has predicted nothing.
     """
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     against: _Count | None = None
     is_same_model: Annotated[bool, Field(strict=True)] | None = None

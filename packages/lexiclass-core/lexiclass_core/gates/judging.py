@@ -4,10 +4,11 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from lexiclass_core.gates.config import Gates
 from lexiclass_core.gates.figures import ClassDifference, GateFigures, PairedDifference
+from lexiclass_core.schemas.base import Record
 from lexiclass_core.storable import Excerpt
 
 FEWEST_CALIBRATED: Final = 100
@@ -27,7 +28,7 @@ class Outcome(StrEnum):
     CANNOT_TELL = "cannot_tell"
 
 
-class Verdict(BaseModel):
+class Verdict(Record):
     """What one gate says, and why.
 
     Attributes:
@@ -37,8 +38,6 @@ class Verdict(BaseModel):
         says: The same in plain words.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
     gate: str
     outcome: Outcome
     limit: float | None = None
@@ -46,15 +45,13 @@ class Verdict(BaseModel):
     says: str
 
 
-class Judgement(BaseModel):
+class Judgement(Record):
     """What all gates say of a version.
 
     Attributes:
         against: The version it is held against; None if no other could serve.
         is_passed: Whether it may be promoted.
     """
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     against: int | None
     verdicts: list[Verdict]

@@ -23,8 +23,10 @@ Probability = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=Fals
 Parameters = dict[str, Any]
 
 
-# A worker of a later version may say more, to whoever reads it with this one.
-RESULT = ConfigDict(extra="ignore", frozen=True)
+class Record(BaseModel):
+    """Base of what one version writes and another reads: a later one may say more."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class Value(BaseModel):
@@ -33,10 +35,8 @@ class Value(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Result(BaseModel):
+class Result(Record):
     """Base of every result."""
-
-    model_config = RESULT
 
     status: Literal["completed"] = "completed"
     project_id: int

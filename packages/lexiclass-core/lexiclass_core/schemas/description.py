@@ -2,21 +2,19 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from lexiclass_core.schemas.base import RESULT, Id, Locale, Name, Parameters, Request, Result
+from lexiclass_core.schemas.base import Id, Locale, Name, Parameters, Record, Request, Result
 
 
-class SimilarDocument(BaseModel):
+class SimilarDocument(Record):
     """A document that is like another. ``similarity`` is a cosine of TF-IDF weights, in (0, 1]."""
-
-    model_config = RESULT
 
     document_id: int
     similarity: float
 
 
-class PastPrediction(BaseModel):
+class PastPrediction(Record):
     """What a version has said of a document at some time.
 
     Attributes:
@@ -29,8 +27,6 @@ class PastPrediction(BaseModel):
         familiarity: How like the documents of training it was; likewise.
         unfamiliar: Whether it was taken for unlike them; likewise.
     """
-
-    model_config = RESULT
 
     document_id: int
     field_id: int

@@ -2,10 +2,10 @@
 
 from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from lexiclass_core.gates import Judgement
-from lexiclass_core.schemas.base import RESULT, ModelRequest, Probability, Result
+from lexiclass_core.schemas.base import ModelRequest, Probability, Record, Result
 
 SliceKeys = Annotated[
     list[Annotated[str, Field(strict=True, min_length=1, max_length=200)]],
@@ -13,10 +13,8 @@ SliceKeys = Annotated[
 ]
 
 
-class ClassMetrics(BaseModel):
+class ClassMetrics(Record):
     """One class of an evaluation. ``support`` is its number of test documents."""
-
-    model_config = RESULT
 
     precision: float
     recall: float
@@ -24,7 +22,7 @@ class ClassMetrics(BaseModel):
     support: int
 
 
-class ConfusionMatrix(BaseModel):
+class ConfusionMatrix(Record):
     """Counts of test documents: rows are true classes, columns predicted ones.
 
     Attributes:
@@ -34,8 +32,6 @@ class ConfusionMatrix(BaseModel):
             and of the predicted class in ``classes``, and of documents. Null otherwise.
         num_omitted: Documents in cells beyond these.
     """
-
-    model_config = RESULT
 
     classes: list[str]
     matrix: list[list[int]] | None
@@ -57,7 +53,7 @@ class ConfusionMatrix(BaseModel):
         }
 
 
-class TrainingDuplicates(BaseModel):
+class TrainingDuplicates(Record):
     """Test documents that are the same as training documents of the field, or nearly.
 
     Attributes:
@@ -69,8 +65,6 @@ class TrainingDuplicates(BaseModel):
         skipped: Why none was compared; null if they were.
     """
 
-    model_config = RESULT
-
     threshold: float
     num_compared: int
     count: int
@@ -79,20 +73,18 @@ class TrainingDuplicates(BaseModel):
     skipped: str | None = None
 
 
-class UnseenClasses(BaseModel):
+class UnseenClasses(Record):
     """True classes of test documents that the model was not trained on, so never predicts.
 
     ``classes`` lists at most 100 of the ``num_classes``, those with the most documents first.
     """
-
-    model_config = RESULT
 
     num_documents: int
     num_classes: int
     classes: list[str]
 
 
-class CertifiedThreshold(BaseModel):
+class CertifiedThreshold(Record):
     """A confidence from which on an accuracy is guaranteed, in 19 of 20 evaluations.
 
     Attributes:
@@ -103,8 +95,6 @@ class CertifiedThreshold(BaseModel):
         guaranteed: What the accuracy of such documents is at least; null likewise.
         num_documents: How many test documents that rests on.
     """
-
-    model_config = RESULT
 
     target: Probability
     threshold: Probability | None
@@ -123,7 +113,7 @@ class CertifiedThreshold(BaseModel):
         return self
 
 
-class EvaluationMetrics(BaseModel):
+class EvaluationMetrics(Record):
     """A model held against test labels.
 
     ``precision``, ``recall`` and ``f1_score`` weight each class by its support;
@@ -132,8 +122,6 @@ class EvaluationMetrics(BaseModel):
     ``acceptance`` says how much could go through without a look, one entry a target; it is null in
     evaluations of before that was kept.
     """
-
-    model_config = RESULT
 
     accuracy: float
     precision: float

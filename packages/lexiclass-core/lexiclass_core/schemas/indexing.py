@@ -2,30 +2,28 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from lexiclass_core.schemas.base import (
-    RESULT,
     DocumentRange,
     Ids,
     Locale,
     Name,
     Parameters,
+    Record,
     Request,
     Result,
 )
 
 
-class SkippedDocument(BaseModel):
+class SkippedDocument(Record):
     """A document that an operation left out, and why."""
-
-    model_config = RESULT
 
     document_id: int
     reason: str
 
 
-class IndexedEmbeddings(BaseModel):
+class IndexedEmbeddings(Record):
     """What indexing embeddings did.
 
     Attributes:
@@ -36,8 +34,6 @@ class IndexedEmbeddings(BaseModel):
         removed: Documents that are no longer in it.
         dimension: Length of an embedding.
     """
-
-    model_config = RESULT
 
     feature_extractor: str
     index_path: str

@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from lexiclass_core.schemas.base import RESULT, Id, Locale, Name, Parameters, Request, Result
+from lexiclass_core.schemas.base import Id, Locale, Name, Parameters, Record, Request, Result
 
 
-class LabelSuspects(BaseModel):
+class LabelSuspects(Record):
     """How many training labels look wrong.
 
     ``num_held_out`` documents were shown to a classifier that had not seen them: about
@@ -15,14 +15,12 @@ class LabelSuspects(BaseModel):
     how many look wrong, of these and of those that are like others with another label.
     """
 
-    model_config = RESULT
-
     num_held_out: int
     num_wrong: float
     num_suspects: int
 
 
-class TrainMetrics(BaseModel):
+class TrainMetrics(Record):
     """What a model was trained on and how long each stage took, in seconds.
 
     ``num_empty`` documents have no token for the model to learn from, or no text; it is null where
@@ -31,8 +29,6 @@ class TrainMetrics(BaseModel):
     null where the classifier does not say. ``label_suspects`` is null where it holds no document
     out, and of a version that was trained before it was looked for.
     """
-
-    model_config = RESULT
 
     num_documents: int
     num_classes: int

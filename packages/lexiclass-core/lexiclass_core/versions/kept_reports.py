@@ -12,9 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from lexiclass_core import layout
+from lexiclass_core.schemas.base import Record
 
 MOST_REPORTS: Final = 5
 """Test sets of which a version keeps a report, the latest evaluations first."""
@@ -23,10 +24,8 @@ MOST_REPORTS: Final = 5
 _MOST_WAITING: Final = 8
 
 
-class KeptFile(BaseModel):
+class KeptFile(Record):
     """A file of a report."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     size: int = Field(ge=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
@@ -41,7 +40,7 @@ class KeptFile(BaseModel):
         return cls(size=file.stat().st_size, sha256=digest)
 
 
-class KeptReport(BaseModel):
+class KeptReport(Record):
     """What a row says of a report.
 
     Attributes:
@@ -49,8 +48,6 @@ class KeptReport(BaseModel):
         files: By name.
         signature: Of :meth:`content`; null where reports are not signed.
     """
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     created_at: datetime
     files: dict[str, KeptFile]
@@ -63,7 +60,7 @@ class KeptReport(BaseModel):
         return json.dumps(parts, separators=(",", ":")).encode("ascii")
 
 
-class KeptReports(BaseModel):
+class KeptReports(Record):
     """The reports of one test set.
 
     Attributes:
@@ -71,8 +68,6 @@ class KeptReports(BaseModel):
         next: Those that may have taken its place: that of an evaluation which is publishing its
             files, and those of evaluations that were killed while they did.
     """
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     current: KeptReport | None = None
     next: list[KeptReport] = Field(default_factory=list)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from lexiclass.errors import InvalidParameters, PluginUnavailable
 from lexiclass.installed import is_installed
 from lexiclass.plugins.base import InputKind, Plugin, PluginContext, PluginType, RowKind
 from lexiclass.plugins.classic.adapters import adapt
+from lexiclass.plugins.parameters import Parameters
 
 ParametersModel = type[BaseModel]
 
@@ -24,10 +25,8 @@ _USUAL_INPUT = {
 }
 
 
-class NoParameters(BaseModel):
+class NoParameters(Parameters):
     """For plugins that have none."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,7 @@
 """What the parameters of all plugins here have in common."""
 
-from pydantic import BaseModel, ConfigDict
+from lexiclass.value import Value
 
 
-class Parameters(BaseModel):
+class Parameters(Value):
     """Parameters of a plugin: unknown ones are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -8,18 +8,15 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict
-
 from lexiclass.atomic_write import sync
 from lexiclass.checksums import FileRecord
 from lexiclass.memmap import MemmapFile
 from lexiclass.serialization import Arrays, write_arrays
+from lexiclass.value import Value
 
 
-class DataFile(BaseModel):
+class DataFile(Value):
     """What a manifest says of a file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     file: FileRecord

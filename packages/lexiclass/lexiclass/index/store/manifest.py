@@ -12,7 +12,7 @@ from errno import ENOENT
 from pathlib import Path
 from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lexiclass.atomic_write import is_staged, staged_file, sync
 from lexiclass.checksums import FileRecord
@@ -23,6 +23,7 @@ from lexiclass.index.store.table import TableRecord
 from lexiclass.regular_files import read_regular
 from lexiclass.self_digest import MAX_MANIFEST_BYTES, StoredManifest, dump_with_digest
 from lexiclass.serialization import canonical_json
+from lexiclass.value import Value
 
 #: Name of the manifest in an index directory.
 INDEX_FILE = "index.json"
@@ -54,10 +55,8 @@ def is_staged_manifest(name: str) -> bool:
     return is_staged(name, INDEX_FILE)
 
 
-class Configuration(BaseModel):
+class Configuration(Value):
     """What makes two indexes the same kind: everything that decides their content."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     plugin: ClassVar[str]
     key_digits: ClassVar[int]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from lexiclass.atomic_write import write_atomically
 from lexiclass.errors import ModelCorrupt
@@ -17,6 +17,7 @@ from lexiclass.index.tokens.shard import TokenShard, TokenShardRecord
 from lexiclass.regular_files import read_regular
 from lexiclass.self_digest import MAX_MANIFEST_BYTES, dump_with_digest, load_with_digest
 from lexiclass.serialization import canonical_json
+from lexiclass.value import Value
 
 
 class ClaimSigner(Protocol):
@@ -31,7 +32,7 @@ class ClaimSigner(Protocol):
         ...
 
 
-class Claim(BaseModel):
+class Claim(Value):
     """What is written beside a new shard until a manifest names it.
 
     A build that was interrupted leaves these, and the next one goes on from them.
@@ -44,8 +45,6 @@ class Claim(BaseModel):
             make those of one; None if it was made by the build itself.
         signature: Of all else; None where nobody signs.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     configuration: IndexConfiguration
     tokenizer_versions: dict[str, str]

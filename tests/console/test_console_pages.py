@@ -299,6 +299,25 @@ async def test_reasons_that_quote_requests_are_hidden_as_these_are(
         assert "kiwi" not in activity.text
 
 
+async def test_why_a_task_is_not_retried_is_for_those_who_may_see_its_request(
+    database_uri: str, broker_url: str, sessions: SessionFactory
+) -> None:
+    request = json.dumps({"project_id": 1, "field_id": 3, "kiwi": 1})
+    task_id = await add_task(sessions, request=request)
+    await fail(sessions, task_id, "CRASHED", "gone")
+    settings = ConsoleSettings(texts_from=Role.ADMIN)
+    app = create_console(database_uri=database_uri, broker_url=broker_url, settings=settings)
+    async with browser(app) as somebody:
+        for role, is_told in ((Role.OPERATOR, False), (Role.ADMIN, True)):
+            await log_in(somebody, sessions, role)
+            answer = await somebody.post(
+                "/actions/task.retry", data={"task_id": str(task_id)}, headers=OURS
+            )
+            assert answer.status_code == 409
+            assert ("kiwi" in answer.text) is is_told
+            assert "why not is for those who may see requests" in answer.text or is_told
+
+
 async def test_a_page_is_kept_up_to_date_until_its_session_ends(
     console: Any, operator: httpx.AsyncClient, client: AsyncTaskClient, sessions: SessionFactory
 ) -> None:

@@ -17,6 +17,7 @@ from lexiclass_console.console import Console
 from lexiclass_console.serving import Show, refused_form
 from lexiclass_console.templating import link
 from lexiclass_core.access import audit
+from lexiclass_core.client import InvalidTask
 
 
 def acting(form_pages: Mapping[str, Show]) -> Callable[[Request], Awaitable[Response]]:
@@ -72,7 +73,16 @@ async def _do(
                 403, f"{action.name} needs the role {needed}; yours is {user.role}."
             )
         form = _read(action, fields)
-        outcome = await action.do(Doing(session=session, client=console.client, user=user), form)
+        try:
+            outcome = await action.do(
+                Doing(session=session, client=console.client, user=user), form
+            )
+        except InvalidTask:
+            if action.quotes_requests and not console.shows_texts_to(user):
+                raise HTTPException(
+                    409, "The task cannot be submitted; why not is for those who may see requests."
+                ) from None
+            raise
         details = outcome.details | ({"is_refused": True} if outcome.is_refused else {})
         if outcome.without_quotes is not None:
             details["without_quotes"] = outcome.without_quotes

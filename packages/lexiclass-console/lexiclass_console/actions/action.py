@@ -109,7 +109,8 @@ class Action:
     Attributes:
         name: What it is called in addresses and in the audit.
         needs: The lowest role that may; see :meth:`role_needed`.
-        quotes_requests: Whether its outcome may: see :attr:`Outcome.without_quotes`.
+        quotes_requests: Whether its outcome may, or why it is refused: see
+            :attr:`Outcome.without_quotes`.
         quotes_documents: Whether its outcome says what is in documents or of which classes they
             are: it is hidden as their texts are, and done by nobody who may not see them.
     """

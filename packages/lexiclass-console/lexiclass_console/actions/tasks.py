@@ -49,9 +49,11 @@ async def cancel_task(doing: Doing, form: OneTask) -> Outcome:
 async def retry_task(doing: Doing, form: OneTask) -> Outcome:
     """Submit the request of a task that failed or was cancelled once more, as a new task."""
     new = await doing.client.retry(form.task_id, session=doing.session)
+    message = f"Task {new.id} does what task {form.task_id} was to do."
     return Outcome(
         subject=f"task {form.task_id}",
-        message=f"Task {new.id} does what task {form.task_id} was to do.",
+        message=message,
+        without_quotes=message,
         details={**form.model_dump(), "new_task_id": new.id},
         task_id=new.id,
     )
@@ -155,7 +157,13 @@ def _shortened(reason: str) -> str:
 
 ACTIONS: Final = (
     Action(name="task.cancel", needs=Role.OPERATOR, form=OneTask, do=cancel_task),
-    Action(name="task.retry", needs=Role.OPERATOR, form=OneTask, do=retry_task),
+    Action(
+        name="task.retry",
+        needs=Role.OPERATOR,
+        form=OneTask,
+        do=retry_task,
+        quotes_requests=True,
+    ),
     Action(name="tasks.cancel", needs=Role.OPERATOR, form=SeveralTasks, do=cancel_tasks),
     Action(
         name="tasks.retry",

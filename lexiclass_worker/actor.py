@@ -37,8 +37,11 @@ def actor(
         # Anything is accepted here, so that a wrong argument is a VALIDATION_ERROR with a row and
         # not a TypeError that is retried.
         async def run(*args: object, **kwargs: object) -> dict[str, Any]:
-            runtime = cast("WorkerBroker", dramatiq.get_broker()).runtime
-            return await lifecycle.run(runtime, _delivery(args, kwargs), schema, service)
+            broker = cast("WorkerBroker", dramatiq.get_broker())
+            if broker.is_ending:
+                # Taken a moment before, and begun when those that ran had been told to end.
+                raise Shutdown
+            return await lifecycle.run(broker.runtime, _delivery(args, kwargs), schema, service)
 
         run.__doc__ = service.__doc__
         decorate = dramatiq.actor(

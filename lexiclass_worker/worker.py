@@ -64,7 +64,7 @@ class WorkerBroker(OrderedBroker):
         self._registration = Registration(self._database, self._leases, settings)
         self._live = LiveEventsClient(settings.dramatiq)
         self._sandbox = WarmSandbox(settings)
-        slots = ThreadSlots(settings.limits.max_tasks)
+        self._slots = slots = ThreadSlots(settings.limits.max_tasks)
         admission = AdmissionControl(project_limits(settings))
         super().__init__(
             settings.dramatiq,
@@ -91,6 +91,11 @@ class WorkerBroker(OrderedBroker):
             send=self.send,
         )
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether this process was told to end: nothing begins in it any more."""
+        return self._slots.is_closed
+
     def _stack(self, slots: ThreadSlots, admission: AdmissionControl) -> list[Middleware]:
         """Before-hooks run down this list, after-hooks run up it."""
         settings = self._settings
@@ -105,8 +110,8 @@ class WorkerBroker(OrderedBroker):
             Traces(),
             # Before anything connects with a password.
             NoCoreDumps(),
-            # Before anything that boots could be interrupted.
-            Termination(settings),
+            # Before anything that boots could be interrupted, and before what runs is.
+            Termination(settings, slots),
             # Adjusts the worker while its consumers are not yet made.
             Tuning(settings.dramatiq, slots),
             # Ends the group when all else is done with its last task.

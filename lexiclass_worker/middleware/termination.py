@@ -40,10 +40,18 @@ class Termination(Middleware):
     stead, with nobody to read its log: it shuts down as if the master had told it to. One whose
     master was killed while it waited for the worker's start heeds no signal, for it waits for ever
     to wake that master (``multiprocessing.Event.set``): it is shut down from beside.
+
+    A worker that ends takes nothing any more. Dramatiq stops its consumers last, when its threads
+    have ended: what was just handed back would be taken again by a thread that has not yet noticed,
+    and run until the process is killed, for those that run are told to end once only.
+
+    Args:
+        slots: What has a message taken.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, slots: ThreadSlots) -> None:
         self._settings = settings
+        self._slots = slots
         self._has_booted, self._is_ending = Event(), Event()
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
@@ -68,6 +76,7 @@ class Termination(Middleware):
     def before_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
         """It heeds what it was told."""
         self._is_ending.set()
+        self._slots.close()
 
     def _end_with(self, master_pid: int | None, broker: Broker, worker: Worker) -> None:
         # Not by the process' sentinel: workers that were started later hold its other end.

@@ -22,6 +22,7 @@ class ThreadSlots:
     def __init__(self, most_tasks: int | None = None) -> None:
         self._changed = threading.Condition()
         self._most_tasks = most_tasks
+        self._is_closed = False
         self._ended = 0
         self._tasks = 0
         self._held: dict[str, dict[bytes, str | None]] = {}
@@ -40,10 +41,22 @@ class ThreadSlots:
         """Keep what threads there are for a queue, until :meth:`hold` says what became of them."""
         with self._changed:
             room = min(self._tasks - self._used(queue), self._free(queue))
-            if self._most_tasks is not None:
+            if self._is_closed:
+                room = 0
+            elif self._most_tasks is not None:
                 room = min(room, self._most_tasks - self._ended - self._all_used())
             self._reserved[queue] = max(0, room)
             return self._reserved[queue]
+
+    def close(self) -> None:
+        """Let nothing be taken any more: this process ends."""
+        with self._changed:
+            self._is_closed = True
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether this process ends, and what it has taken goes back to its queue."""
+        return self._is_closed
 
     def hold(self, queue: str, messages: Iterable[tuple[bytes, str | None]]) -> None:
         """Note messages that were taken, by key, with their groups; the rest is given back."""

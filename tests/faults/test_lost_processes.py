@@ -188,6 +188,25 @@ def test_a_worker_whose_master_was_killed_while_it_started_ends(own_house: House
 
 
 @pytest.mark.slow
+def test_a_worker_that_ends_begins_nothing_any_more(own_house: House) -> None:
+    projects = [own_house.slow_project() for _ in range(3)]
+    # Threads that wait for work this long have not noticed yet when tasks are handed back.
+    with own_house.worker(threads=1, DRAMATIQ__POLL_INTERVAL_MS="5000") as group:
+        messages = [own_house.send_training(project) for project in projects]
+        wait_until(lambda: any(own_house.model_status(each) == "training" for each in projects))
+        group.stop()
+        log = group.log.read_text()
+    tasks = [own_house.database.task(message) for message in messages]
+    begun = [task for task in tasks if task is not None]
+    assert [(task["status"], task["attempts"], task["crashes"]) for task in begun] == [
+        ("pending", 0, 0)
+    ]
+    assert log.count("the message goes back to its queue") == 1
+    assert own_house.sender.size("training") == len(projects)
+    own_house.wait_tidy()
+
+
+@pytest.mark.slow
 def test_a_message_whose_worker_dies_every_time_is_given_up(own_house: House) -> None:
     """What Dramatiq would deliver for ever: the worker dies before it can say anything."""
     project = own_house.slow_project()

@@ -43,6 +43,18 @@ def test_what_is_reserved_is_not_given_to_another_queue() -> None:
     assert slots.reserve("prediction") == 2
 
 
+def test_a_process_that_ends_takes_nothing_and_gives_back_what_it_holds() -> None:
+    slots = ThreadSlots()
+    slots.open(QUEUES, tasks=2)
+    assert take(slots, "training", b"a") == 2
+    slots.close()
+    assert slots.is_closed
+    assert [take(slots, queue, b"b") for queue in QUEUES] == [0, 0, 0]
+    slots.release("training", b"a")
+    assert take(slots, "training", b"a") == 0
+    assert slots.held("training") == set()
+
+
 @given(
     tasks=st.integers(1, 5),
     steps=st.lists(st.tuples(st.sampled_from(QUEUES), st.booleans(), st.integers(0, 5))),

@@ -138,7 +138,7 @@ class Figures(dict[str, float]):
 
 LIMITS: Final = {
     "train.vs_sklearn_pipeline": "at least 5.0",
-    "train.vs_fit_alone": "at most 3.0",
+    "train.vs_fit_alone": "at most 2.0",
     "index.vs_sklearn": "at least 2.0",
     "reindex.unchanged_fraction": "at most 0.05",
     "reindex.one_percent_fraction": "at most 0.10",

@@ -38,10 +38,9 @@ _CALIBRATION_DOCUMENTS_PER_CLASS = 10
 # nearly as good. Of many documents a third is no loss, and the fewest machines score enough.
 _FOLDS_UP_TO, _FOLDS_OF_MANY = {1_000: 10, 5_000: 5}, 3
 
-# Values that all machines together read in a pass: some two seconds of training. Below that a
-# second process, which scales rows once more and shares the cache, costs about the processor time
-# that it saves of a clock's; where others use the processors, the training takes longer with it.
-_WORTH_A_PROCESS = 50_000_000
+# Values that all machines together read in a pass: some tenths of a second of training, below
+# which starting processes takes as long as they save.
+_WORTH_A_PROCESS = 5_000_000
 
 
 _ARRAYS = {"weights": (np.float32, 2), "intercepts": (np.float32, 1)}

@@ -1,4 +1,7 @@
-"""Cancelling tasks in their rows: those that nobody runs at once; of others, a worker is asked."""
+"""Cancelling tasks in their rows: those that nobody runs at once; of others, a worker is asked.
+
+What a cancelled row looks like is :data:`lexiclass_core.tasks.transitions.CANCEL`.
+"""
 
 from collections.abc import Sequence
 

@@ -7,7 +7,6 @@ from dramatiq.middleware import (
     CurrentMessage,
     Middleware,
     Pipelines,
-    ShutdownNotifications,
     TimeLimit,
 )
 from dramatiq.results import Results
@@ -36,7 +35,7 @@ from lexiclass_worker.middleware.results import NamedResults
 from lexiclass_worker.middleware.retries import Retries
 from lexiclass_worker.middleware.sandbox import WarmSandbox
 from lexiclass_worker.middleware.stored_files import StoredFiles
-from lexiclass_worker.middleware.termination import MaxTasks, Termination
+from lexiclass_worker.middleware.termination import Interruptions, MaxTasks, Termination
 from lexiclass_worker.middleware.traces import Traces
 from lexiclass_worker.middleware.tuning import Tuning
 from lexiclass_worker.queueing.admission import AdmissionControl
@@ -121,7 +120,7 @@ class WorkerBroker(OrderedBroker):
                 time_limit=round((longest_s + _TIME_LIMIT_GRACE_S) * 1000),
                 interval=_TIME_LIMIT_INTERVAL_MS,
             ),
-            ShutdownNotifications(notify_shutdown=True),
+            Interruptions(),
             # Follow-ups of a message that is done, for senders who compose messages.
             Callbacks(),
             Pipelines(),

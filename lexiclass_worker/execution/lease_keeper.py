@@ -15,7 +15,7 @@ from loguru import logger
 from lexiclass_core.background import end
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.db.errors import DATABASE_ERRORS
-from lexiclass_core.tasks import leases
+from lexiclass_core.tasks import leases, transitions
 from lexiclass_core.tasks.errors import LeaseLost
 from lexiclass_core.tasks.leases import Holder, Lease, LeaseState
 from lexiclass_worker.causes import cause_of
@@ -24,6 +24,9 @@ from lexiclass_worker.execution.interruption import Interruption
 
 # A cancelled task should end within two seconds, its child's end included.
 _LOOK_INTERVAL_S: Final = 1.0
+
+# A process that ends does not wait for a database that is away: the leases lapse.
+_HAND_BACK_S: Final = 2.0
 
 
 class LeaseKeeper:
@@ -74,6 +77,21 @@ class LeaseKeeper:
         """End the background task."""
         if self._loop is not None:
             await end(self._loop)
+
+    async def hand_back(self) -> None:
+        """Give back what is still held when the process ends: whoever held it was not waited for.
+
+        An attempt that was interrupted ends its child first, which may take a while; one that was
+        interrupted while it took its lease does not know of it.
+        """
+        try:
+            async with asyncio.timeout(_HAND_BACK_S), self._sessions.begin() as session:
+                left = await transitions.release_all(session, self.name)
+        except (*DATABASE_ERRORS, OSError) as error:
+            logger.warning("Leases could not be handed back: {error}", error=cause_of(error))
+        else:
+            if left:
+                logger.info("Handed back tasks that had not ended: {ids}", ids=left)
 
     async def _look_after(self) -> None:
         interval_s = min(_LOOK_INTERVAL_S, self._duration_s / 3)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from lexiclass_core.schemas.base import Record
+from lexiclass_core.values import Record
 
 #: As many as a training tells of: more than somebody looks at before training again.
 MOST_SUSPECTS = 1_000

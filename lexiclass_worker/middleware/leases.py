@@ -37,7 +37,8 @@ class Leases(Middleware):
         self._keeper = LeaseKeeper(self._database.sessions, duration_s=self._duration_s)
 
     def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
-        """End its background task before the loop and the engine go."""
+        """Hand back what is left, and end its background task, before loop and engine go."""
         if self._keeper is not None and (thread := get_event_loop_thread()) is not None:
+            thread.run_coroutine(self._keeper.hand_back())
             thread.run_coroutine(self._keeper.close())
         self._keeper = None

@@ -2,13 +2,14 @@
 
 import random
 import time
+from contextlib import suppress
 from typing import Any, Final
 
 import redis
 from dramatiq import Broker
 from dramatiq.broker import MessageProxy
 from dramatiq.errors import ActorNotFound
-from dramatiq.middleware import Middleware, Shutdown
+from dramatiq.middleware import Interrupt, Middleware, Shutdown
 from loguru import logger
 
 from lexiclass_worker.causes import cause_of
@@ -84,18 +85,25 @@ def _enqueue(broker: Broker, message: MessageProxy, *, delay_ms: int | None) -> 
     for the original is then not acknowledged.
     """
     copy: Any = message.copy()
-    while True:
-        try:
-            broker.enqueue(copy, delay=delay_ms)
-        except redis.RedisError as error:
-            logger.warning(
-                "Redis did not take the message back ({error}); trying again in {seconds} s",
-                error=cause_of(error),
-                seconds=_REDIS_PAUSE_S,
-            )
-            time.sleep(_REDIS_PAUSE_S)
-        else:
-            return
+    is_sent = False
+    while not is_sent:
+        # A shutdown may come in between: once more too often does no harm.
+        with suppress(Interrupt):
+            is_sent = _try_to_enqueue(broker, copy, delay_ms=delay_ms)
+
+
+def _try_to_enqueue(broker: Broker, message: Any, *, delay_ms: int | None) -> bool:
+    try:
+        broker.enqueue(message, delay=delay_ms)
+    except redis.RedisError as error:
+        logger.warning(
+            "Redis did not take the message back ({error}); trying again in {seconds} s",
+            error=cause_of(error),
+            seconds=_REDIS_PAUSE_S,
+        )
+        time.sleep(_REDIS_PAUSE_S)
+        return False
+    return True
 
 
 def _is_shutdown(exception: BaseException) -> bool:

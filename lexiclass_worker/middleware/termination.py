@@ -5,14 +5,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from threading import Event, Thread
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from dramatiq import Broker, Worker
 from dramatiq.broker import MessageProxy
-from dramatiq.middleware import Middleware, Shutdown
+from dramatiq.middleware import Middleware, Shutdown, ShutdownNotifications
 from loguru import logger
 
 from lexiclass_worker.config import Settings
@@ -56,10 +56,11 @@ class Termination(Middleware):
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Put a handler before Dramatiq's, and begin to watch the master."""
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            handler = signal.getsignal(number)
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+        handle = _ending_at_once({key: each for key, each in before.items() if callable(each)})
+        for number, handler in before.items():
             if callable(handler):
-                signal.signal(number, _ending_at_once(handler))
+                signal.signal(number, handle)
         # None in a worker that runs in a script's own process.
         if (master := multiprocessing.parent_process()) is not None:
             Thread(
@@ -85,7 +86,8 @@ class Termination(Middleware):
         # What the master read and passed on goes where the master wrote it.
         configure_logging(self._settings, stream=sys.__stderr__)
         logger.error("The master process is gone: this worker hands its tasks back and ends")
-        os.kill(os.getpid(), signal.SIGTERM)
+        if not self._is_ending.is_set():
+            os.kill(os.getpid(), signal.SIGTERM)
         self._has_booted.wait()
         if not self._is_ending.wait(_HEEDED_S):
             worker.stop(timeout=_SHUTDOWN_MS)
@@ -94,19 +96,39 @@ class Termination(Middleware):
 
 
 def _ending_at_once(
-    first: Callable[[int, FrameType | None], Any],
+    first: Mapping[signal.Signals, Callable[[int, FrameType | None], Any]],
 ) -> Callable[[int, FrameType | None], None]:
+    """A handler of several signals: whichever comes second ends the process."""
     asked_at: float | None = None
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal asked_at
         if asked_at is None:
             asked_at = time.monotonic()
-            first(number, frame)
+            first[signal.Signals(number)](number, frame)
         elif time.monotonic() - asked_at > _SAME_REQUEST_S:
             os._exit(1)
 
     return handle
+
+
+class Interruptions(ShutdownNotifications):
+    """Interrupts all that runs when the worker ends.
+
+    Dramatiq goes through a set of threads to which others are added meanwhile, and from which they
+    are removed: it would stop there, and those that come after would not be told.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(notify_shutdown=True)
+        cast("Any", self.manager).notifications = _Threads()
+
+
+class _Threads(set[int]):
+    """Threads by number; gone through as they were when that began."""
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(tuple(super().__iter__()))
 
 
 class MaxTasks(Middleware):
@@ -131,7 +153,9 @@ class MaxTasks(Middleware):
     ) -> None:
         """Count an attempt that has ended."""
         del result
-        if isinstance(exception, Snooze | Shutdown) or not self._slots.count_ended():
+        # A worker that is ending needs not be told, and a task that it interrupts has not ended.
+        is_none = self._slots.is_closed or isinstance(exception, Snooze | Shutdown)
+        if is_none or not self._slots.count_ended():
             return
         logger.info("The last task that this worker was to take has ended: so does its group")
         master = multiprocessing.parent_process()

@@ -1,7 +1,7 @@
 """A consumer that takes messages in their order, and outlives entries which are no messages."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -80,6 +80,11 @@ class OrderedConsumer(_RedisConsumer):
         with self._connection_closed():
             super().nack(message)  # type: ignore[no-untyped-call]
         self._release(message.options["redis_message_id"].encode())
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        """Put messages back that were taken and not begun."""
+        with self._connection_closed():
+            super().requeue(messages)  # type: ignore[no-untyped-call]
 
     def __next__(self) -> MessageProxy | None:
         """The next message, or None when there is none or the entry is no message."""

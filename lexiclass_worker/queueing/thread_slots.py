@@ -33,6 +33,7 @@ class ThreadSlots:
 
         Of one queue, ``tasks`` run side by side at most. Returned are the threads it takes.
         """
+        self._is_closed = False
         self._tasks = tasks
         self._held = {queue: {} for queue in queues}
         return self._threads

@@ -167,7 +167,11 @@ def _kill_group(of: _Child) -> None:
 
 
 def _has_ended(each: _Child) -> bool:
-    """Whether a child has ended; its number stays its own until it is buried."""
+    """Whether a child has ended. Its number stays its own until it is buried.
+
+    If multiprocessing has taken note of its end already, the number stays that of its group as long
+    as anything is in it, and is free otherwise.
+    """
     assert each.process.pid is not None  # noqa: S101 - it was started
     ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
     try:

@@ -1,12 +1,16 @@
 """What becomes of a message as its run ends, and whom that is told, on a real Redis."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import dramatiq
 import pytest
+from dramatiq.broker import MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Shutdown
+from dramatiq.threading import raise_thread_exception
+from loguru import logger
 
 from lexiclass_core.schemas import TaskError
 from lexiclass_worker.execution.outcome import RetryLater, Snooze, TaskFailed
@@ -92,3 +96,33 @@ def test_a_message_with_an_odd_count_of_retries_is_not_lost(scene: Scene, retrie
     (told,) = scene.run(*endings, retries=retries)
 
     assert told == ("done" if retries < 0 else {"type": "RuntimeError", "message": "unexpected"})
+
+
+def test_a_shutdown_while_redis_takes_nothing_does_not_lose_the_message(broker_url: str) -> None:
+    said: list[str] = []
+    logger.add(said.append, format="{message}")
+    broker = RedisBroker(url=broker_url, middleware=[])
+
+    @dramatiq.actor(broker=broker)
+    def work() -> None:
+        pass
+
+    message = MessageProxy(work.message())
+    ending = Snooze("runs elsewhere", delay_s=60)
+    thread = threading.Thread(
+        target=Retries().after_process_message, args=(broker, message), kwargs={"exception": ending}
+    )
+    # It refuses what is written.
+    broker.client.config_set("min-replicas-to-write", 1)
+    try:
+        thread.start()
+        wait_until(lambda: any("did not take the message back" in line for line in said))
+        said.clear()
+        assert thread.ident is not None
+        raise_thread_exception(thread.ident, Shutdown)
+        wait_until(lambda: any("did not take the message back" in line for line in said))
+    finally:
+        broker.client.config_set("min-replicas-to-write", 0)
+    thread.join(60)
+    assert broker.do_qsize("default.DQ") == 1
+    broker.client.connection_pool.disconnect()

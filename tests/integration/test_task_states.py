@@ -36,7 +36,8 @@ STATES: dict[str, dict[str, Any]] = {
     **{status: {"status": status, **FINAL} for status in ("succeeded", "failed", "cancelled")},
 }  # fmt: skip
 IDLE = ("never run", "retrying", "snoozed", "dead", "forged", "spread")
-UNDER_LEASE = ("dead", "forged", "held", "spread")
+UNDER_OWNER = ("dead", "forged", "held")
+UNDER_LEASE = (*UNDER_OWNER, "spread")
 
 Change = Callable[[AsyncSession, int], Awaitable[None]]
 
@@ -96,6 +97,11 @@ async def released(session: AsyncSession, task_id: int) -> None:
     await transitions.release(session, Lease(task_id, 1))
 
 
+async def released_when_its_worker_ends(session: AsyncSession, task_id: int) -> None:
+    assert await transitions.release_all(session, "box:7:b") == []
+    assert await transitions.release_all(session, "box:7:a") in ([], [task_id])
+
+
 async def started(session: AsyncSession, task_id: int) -> None:
     task = await session.get_one(Task, task_id)
     new = starting.NewTask(
@@ -130,6 +136,7 @@ BY_ITS_WORKER = (
     snoozed,
     spread,
     released,
+    released_when_its_worker_ends,
 )
 CHANGES: dict[Change, tuple[str, tuple[str, ...]]] = {
     **dict.fromkeys(CANCELLED, ("cancelled", IDLE)),
@@ -141,6 +148,7 @@ CHANGES: dict[Change, tuple[str, tuple[str, ...]]] = {
     snoozed: ("pending", UNDER_LEASE),
     spread: ("started", UNDER_LEASE),
     released: ("pending", UNDER_LEASE),
+    released_when_its_worker_ends: ("pending", UNDER_OWNER),
     # What is not due yet, and what somebody holds, is not taken.
     started: ("started", ("never run", "dead", "forged", "spread")),
 }
@@ -193,7 +201,7 @@ async def test_every_transition_from_every_state(
         # Who ran it is in what happened to it.
         (event,) = await workshop.rows("SELECT * FROM task_event ORDER BY id DESC LIMIT 1")
         assert (event["event"], event["worker"]) == (status, before["lease_owner"])
-    if change in (snoozed, spread, released):
+    if change in (snoozed, spread, released, released_when_its_worker_ends):
         assert after["attempts"] == before["attempts"] - 1
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field
 
-from lexiclass_core.schemas.base import Value
+from lexiclass_core.values import Value
 from lexiclass_worker.telemetry.checks.outcome import Check, State
 
 SCHEMA_FILE: Final = "check.schema.json"

@@ -78,7 +78,7 @@ async def _do(
                 Doing(session=session, client=console.client, user=user), form
             )
         except InvalidTask:
-            if action.quotes_requests and not console.shows_texts_to(user):
+            if action.refusals_quote_requests and not console.shows_texts_to(user):
                 raise HTTPException(
                     409, "The task cannot be submitted; why not is for those who may see requests."
                 ) from None

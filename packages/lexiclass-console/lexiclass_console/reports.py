@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from lexiclass_core.client import AsyncTaskClient, StorageNotGiven
 from lexiclass_core.layout import REPORT_JSON
-from lexiclass_core.schemas.base import Record
+from lexiclass_core.values import Record
 from lexiclass_core.versions import ReportCorrupt, ReportNotFound
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]

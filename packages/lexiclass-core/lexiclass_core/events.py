@@ -13,8 +13,8 @@ from pydantic import Field
 
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.schemas import TaskError
-from lexiclass_core.schemas.base import Record
 from lexiclass_core.statuses import Hindrance
+from lexiclass_core.values import Record
 
 LIVE_S: Final = 30
 """Seconds that the last event of a running task is kept in Redis."""
@@ -44,7 +44,6 @@ class TaskEvent(Record):
         token: Counts the leases of the task: what is told under an older one is out of date.
     """
 
-    # A client may be older than the worker it listens to.
     task_id: int
     status: TaskStatus
     progress: Annotated[int, Field(ge=0, le=100)]

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.db.values import object_of
 from lexiclass_core.models import PluginCatalog, Worker
-from lexiclass_core.schemas.base import Record
+from lexiclass_core.values import Record
 from lexiclass_core.workers import is_heard
 
 PLACES: Final = ("tokenizer", "feature_extractor", "classifier")

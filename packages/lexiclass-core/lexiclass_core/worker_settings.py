@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Worker
-from lexiclass_core.schemas.base import Record
+from lexiclass_core.values import Record
 from lexiclass_core.workers import is_heard
 
 

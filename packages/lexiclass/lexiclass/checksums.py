@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 
 from lexiclass.errors import ModelCorrupt
 from lexiclass.regular_files import open_regular
-from lexiclass.value import Value
+from lexiclass.values import Value
 
 
 class FileRecord(Value):

@@ -10,7 +10,7 @@ from pydantic import PrivateAttr, ValidationError
 from lexiclass.compatibility import check_format
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.serialization import canonical_json, parse_json
-from lexiclass.value import Value
+from lexiclass.values import Value
 
 #: Longest such document that is read, in bytes: a manifest of 100,000 classes has some MB.
 MAX_MANIFEST_BYTES = 64 * 2**20

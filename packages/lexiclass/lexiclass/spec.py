@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from lexiclass.errors import InvalidParameters
 from lexiclass.locales import with_hyphens
-from lexiclass.value import Value
+from lexiclass.values import Value
 
 
 class PipelineSpec(Value):

@@ -109,8 +109,8 @@ class Action:
     Attributes:
         name: What it is called in addresses and in the audit.
         needs: The lowest role that may; see :meth:`role_needed`.
-        quotes_requests: Whether its outcome may, or why it is refused: see
-            :attr:`Outcome.without_quotes`.
+        quotes_requests: Whether its outcome may: see :attr:`Outcome.without_quotes`.
+        refusals_quote_requests: Whether what it is refused for may.
         quotes_documents: Whether its outcome says what is in documents or of which classes they
             are: it is hidden as their texts are, and done by nobody who may not see them.
     """
@@ -120,6 +120,7 @@ class Action:
     form: type[Form]
     do: Callable[[Doing, Any], Awaitable[Outcome]]
     quotes_requests: bool = False
+    refusals_quote_requests: bool = False
     quotes_documents: bool = False
 
     def role_needed(self, texts_from: Role) -> Role:

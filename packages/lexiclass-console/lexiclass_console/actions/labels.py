@@ -31,7 +31,7 @@ class SaidClass(OneDocument):
 
 
 class Labelling(SaidClass):
-    """The class of a document.
+    """The class of a document, and what the label is for.
 
     Attributes:
         split: What the label is for; empty for what it is for already, else training.

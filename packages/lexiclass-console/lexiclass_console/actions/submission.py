@@ -22,8 +22,8 @@ from lexiclass_core.statuses import Role
 from lexiclass_core.tasks.submission import problems_of
 
 
-class OneText(OneProject):
-    """The text of a document."""
+class DocumentOfProject(OneProject):
+    """A document of a project."""
 
     document_id: int = Field(ge=1, lt=2**63)
 
@@ -84,7 +84,7 @@ async def predict(doing: Doing, form: Prediction) -> Outcome:
     return await _submit(doing, PredictFieldDocuments, arguments)
 
 
-async def describe(doing: Doing, form: OneText) -> Outcome:
+async def describe(doing: Doing, form: DocumentOfProject) -> Outcome:
     """Look up what is like a document, and what was predicted of it; its page shows it."""
     outcome = await _submit(doing, DescribeDocument, form.model_dump())
     return replace(outcome, task_id=None, message="A worker looks it up.")
@@ -116,6 +116,6 @@ ACTIONS: Final = (
     Action(name="submit.index", needs=Role.OPERATOR, form=OneProject, do=index),
     Action(name="submit.train", needs=Role.OPERATOR, form=Training, do=train),
     Action(name="submit.evaluate", needs=Role.OPERATOR, form=Evaluation, do=evaluate),
-    Action(name="submit.describe", needs=Role.OPERATOR, form=OneText, do=describe),
+    Action(name="submit.describe", needs=Role.OPERATOR, form=DocumentOfProject, do=describe),
     Action(name="submit.predict", needs=Role.OPERATOR, form=Prediction, do=predict),
 )

@@ -49,11 +49,9 @@ async def cancel_task(doing: Doing, form: OneTask) -> Outcome:
 async def retry_task(doing: Doing, form: OneTask) -> Outcome:
     """Submit the request of a task that failed or was cancelled once more, as a new task."""
     new = await doing.client.retry(form.task_id, session=doing.session)
-    message = f"Task {new.id} does what task {form.task_id} was to do."
     return Outcome(
         subject=f"task {form.task_id}",
-        message=message,
-        without_quotes=message,
+        message=f"Task {new.id} does what task {form.task_id} was to do.",
         details={**form.model_dump(), "new_task_id": new.id},
         task_id=new.id,
     )
@@ -162,7 +160,7 @@ ACTIONS: Final = (
         needs=Role.OPERATOR,
         form=OneTask,
         do=retry_task,
-        quotes_requests=True,
+        refusals_quote_requests=True,
     ),
     Action(name="tasks.cancel", needs=Role.OPERATOR, form=SeveralTasks, do=cancel_tasks),
     Action(

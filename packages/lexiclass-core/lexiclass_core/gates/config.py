@@ -4,8 +4,8 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from lexiclass_core.schemas.base import Value
 from lexiclass_core.storable import Excerpt
+from lexiclass_core.values import Value
 
 GATES: Final = ("max_accuracy_loss", "max_class_f1_loss", "calibrated", "max_changed_share")
 """Names of gates, in the order in which they are told."""

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from lexiclass_core.schemas.base import Record, Value
+from lexiclass_core.values import Record, Value
 
 _Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 _Difference = Annotated[float, Field(strict=True, ge=-1, le=1)]

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from lexiclass_core.gates.config import Gates
 from lexiclass_core.gates.figures import ClassDifference, GateFigures, PairedDifference
-from lexiclass_core.schemas.base import Record
 from lexiclass_core.storable import Excerpt
+from lexiclass_core.values import Record
 
 FEWEST_CALIBRATED: Final = 100
 """Test documents below which nothing is said of calibration: every model seems to be right then."""

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from lexiclass_core.values import Record, Value
 
 MOST_IDS: Final = 1_000_000
 """Documents that one request can name; with null it is all of the project, however many."""
@@ -21,18 +23,6 @@ Locale = Annotated[
 ]
 Probability = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Parameters = dict[str, Any]
-
-
-class Record(BaseModel):
-    """Base of what one version writes and another reads: a later one may say more."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Value(BaseModel):
-    """Base of what is strict about what it holds: closed, immutable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Result(Record):

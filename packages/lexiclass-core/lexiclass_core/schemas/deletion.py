@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from lexiclass_core.schemas.base import Ids, Request, Result, Value
+from lexiclass_core.schemas.base import Ids, Request, Result
+from lexiclass_core.values import Value
 
 
 class ModelVersionRef(Value):

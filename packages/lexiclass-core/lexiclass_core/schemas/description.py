@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from lexiclass_core.schemas.base import Id, Locale, Name, Parameters, Record, Request, Result
+from lexiclass_core.schemas.base import Id, Locale, Name, Parameters, Request, Result
+from lexiclass_core.values import Record
 
 
 class SimilarDocument(Record):

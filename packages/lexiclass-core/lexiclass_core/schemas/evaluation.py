@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from lexiclass_core.gates import Judgement
-from lexiclass_core.schemas.base import ModelRequest, Probability, Record, Result
+from lexiclass_core.schemas.base import ModelRequest, Probability, Result
+from lexiclass_core.values import Record
 
 SliceKeys = Annotated[
     list[Annotated[str, Field(strict=True, min_length=1, max_length=200)]],

@@ -10,10 +10,10 @@ from lexiclass_core.schemas.base import (
     Locale,
     Name,
     Parameters,
-    Record,
     Request,
     Result,
 )
+from lexiclass_core.values import Record
 
 
 class SkippedDocument(Record):

@@ -10,9 +10,9 @@ from lexiclass_core.schemas.base import (
     ModelRequest,
     Probability,
     Result,
-    Value,
     Version,
 )
+from lexiclass_core.values import Value
 
 
 class AcceptAt(Value):

@@ -205,6 +205,12 @@ async def release(session: AsyncSession, lease: Lease) -> None:
     await _make(session, lease, _under_lease(RELEASE))
 
 
+async def release_all(session: AsyncSession, owner: str) -> list[int]:
+    """Hand back all that a process which ends still holds. Returns which tasks."""
+    held = and_(TASK.c.lease_owner == owner, TASK.c.status == TaskStatus.STARTED)
+    return [task.id for task in await changed_tasks(session, change(RELEASE, held))]
+
+
 async def _make(
     session: AsyncSession,
     lease: Lease,

@@ -15,7 +15,7 @@ from typing import Any, Final
 from pydantic import Field, ValidationError
 
 from lexiclass_core import layout
-from lexiclass_core.schemas.base import Record
+from lexiclass_core.values import Record
 
 MOST_REPORTS: Final = 5
 """Test sets of which a version keeps a report, the latest evaluations first."""

@@ -1,6 +1,6 @@
 """What the parameters of all plugins here have in common."""
 
-from lexiclass.value import Value
+from lexiclass.values import Value
 
 
 class Parameters(Value):

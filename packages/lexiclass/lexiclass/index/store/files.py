@@ -12,7 +12,7 @@ from lexiclass.atomic_write import sync
 from lexiclass.checksums import FileRecord
 from lexiclass.memmap import MemmapFile
 from lexiclass.serialization import Arrays, write_arrays
-from lexiclass.value import Value
+from lexiclass.values import Value
 
 
 class DataFile(Value):

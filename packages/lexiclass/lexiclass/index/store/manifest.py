@@ -23,7 +23,7 @@ from lexiclass.index.store.table import TableRecord
 from lexiclass.regular_files import read_regular
 from lexiclass.self_digest import MAX_MANIFEST_BYTES, StoredManifest, dump_with_digest
 from lexiclass.serialization import canonical_json
-from lexiclass.value import Value
+from lexiclass.values import Value
 
 #: Name of the manifest in an index directory.
 INDEX_FILE = "index.json"

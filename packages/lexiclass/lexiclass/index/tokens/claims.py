@@ -17,7 +17,7 @@ from lexiclass.index.tokens.shard import TokenShard, TokenShardRecord
 from lexiclass.regular_files import read_regular
 from lexiclass.self_digest import MAX_MANIFEST_BYTES, dump_with_digest, load_with_digest
 from lexiclass.serialization import canonical_json
-from lexiclass.value import Value
+from lexiclass.values import Value
 
 
 class ClaimSigner(Protocol):

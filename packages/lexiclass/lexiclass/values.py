@@ -4,6 +4,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Value(BaseModel):
-    """Base of what is strict about what it holds: closed, immutable."""
+    """Base of what knows all that it holds: closed, immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

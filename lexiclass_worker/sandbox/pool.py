@@ -146,8 +146,11 @@ class Sandbox:
 
     def close(self) -> None:
         """End the children that wait for work, at once. Later jobs are done in new ones."""
-        self._kept = 0
-        _end_all(self._waiting)
+        with self._changing:
+            self._kept = 0
+            waiting = self._waiting.copy()
+            self._waiting.clear()
+        _end_all(waiting)
 
     async def _do(self, job: Job, report: ReportProgress, supervisor: Supervisor) -> Reply:
         granted = grant(job.access)

@@ -70,6 +70,35 @@ async def start(workshop: Workshop, service: Any, message: Delivery) -> asyncio.
     return run
 
 
+async def test_a_worker_that_ends_hands_back_what_it_did_not_wait_for_and_closes_nothing_twice(
+    workshop: Workshop, other: LeaseKeeper
+) -> None:
+    message, service = delivery(project_id=1), Working()
+    run = await start(workshop, service, message)
+    closing, closes = delivery(project_id=2), Working()
+    its_end = await start(workshop, closes, closing)
+    assert closes.lease is not None
+
+    await other.hand_back()
+    assert (await task_row(workshop, message))["status"] == "started"
+    async with workshop.sessions.begin() as session:
+        # As an attempt that commits its result at that moment.
+        await leases.hold(session, closes.lease)
+        await workshop.keeper.hand_back()
+        assert (await task_row(workshop, closing))["status"] == "started"
+
+    row = await task_row(workshop, message)
+    assert (row["status"], row["attempts"], row["lease_owner"]) == ("pending", 0, None)
+    closes.may_finish.set()
+    await its_end
+    assert (await task_row(workshop, closing))["status"] == "succeeded"
+    # What it does under the lease that it has no more, counts for nothing.
+    service.may_finish.set()
+    with pytest.raises(Snooze):
+        await run
+    assert (await task_row(workshop, message))["status"] == "pending"
+
+
 async def test_a_running_task_has_a_lease_and_a_finished_one_has_none(workshop: Workshop) -> None:
     message, service = delivery(project_id=1), Working()
     run = await start(workshop, service, message)

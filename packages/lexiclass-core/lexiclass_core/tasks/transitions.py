@@ -206,9 +206,13 @@ async def release(session: AsyncSession, lease: Lease) -> None:
 
 
 async def release_all(session: AsyncSession, owner: str) -> list[int]:
-    """Hand back all that a process which ends still holds. Returns which tasks."""
-    held = and_(TASK.c.lease_owner == owner, TASK.c.status == TaskStatus.STARTED)
-    return [task.id for task in await changed_tasks(session, change(RELEASE, held))]
+    """Hand back all that a process which ends still holds. Returns which tasks.
+
+    What it is just about to close is not waited for.
+    """
+    held = select(TASK.c.id).where(TASK.c.lease_owner == owner, TASK.c.status == TaskStatus.STARTED)
+    released = change(RELEASE, TASK.c.id.in_(held.with_for_update(skip_locked=True)))
+    return [task.id for task in await changed_tasks(session, released)]
 
 
 async def _make(

@@ -1,9 +1,11 @@
 """How a worker process ends: what is told to whom, and what its signals do."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -85,3 +87,35 @@ def test_a_worker_that_ends_is_not_told_so_by_its_last_task(
     other = ThreadSlots(1)
     MaxTasks(other).after_process_message(None, None, result={})  # type: ignore[arg-type]
     assert len(told) == 1
+
+
+# Of a message that was taken a moment before, and whose thread begins it now.
+BEGINNING = """
+import asyncio, sys
+import dramatiq
+from dramatiq.middleware import Shutdown
+import actors
+from lexiclass_worker.middleware.termination import Termination
+
+broker = dramatiq.get_broker()
+(termination,) = (each for each in broker.middleware if isinstance(each, Termination))
+termination.before_worker_shutdown(broker, None)
+try:
+    asyncio.run(broker.get_actor("train_field_model").fn.__wrapped__(project_id=1, field_id=1))
+except Shutdown:
+    print("goes back")
+"""
+
+
+def test_a_message_that_a_thread_begins_when_its_worker_ends_goes_back(
+    environment: dict[str, str],
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BEGINNING],
+        env={**os.environ, **environment},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "goes back\n", done.stderr

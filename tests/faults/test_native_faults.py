@@ -94,7 +94,7 @@ def test_crashes_are_counted_apart_from_attempts_that_failed_otherwise(
 def test_a_time_limit_ends_a_call_in_which_no_python_runs(
     own_house: House, faulty_plugin: Path, took: Took
 ) -> None:
-    limit_s = 3.0
+    limit_s = 8.0
     project = own_house.project(training=4, test=0)
     poison(own_house, project, HANG)
     settings = {"PYTHONPATH": str(faulty_plugin), "LIMITS__TIME_LIMIT_S": str(limit_s)}

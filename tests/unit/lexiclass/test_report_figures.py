@@ -43,7 +43,8 @@ def test_the_reliability_curve_is_scikit_learns_isotonic_regression(number: int,
     correct = random.random(number) < confidence
     curve = reliability_curve(confidence, correct)
     fitted = IsotonicRegression(out_of_bounds="clip").fit(confidence, correct)
-    np.testing.assert_allclose(curve.accuracy, fitted.predict(curve.confidence), atol=1e-9)
+    expected = fitted.predict([point.confidence for point in curve])
+    np.testing.assert_allclose([point.accuracy for point in curve], expected, atol=1e-9)
 
 
 def test_confidences_of_classes_that_are_right_differ_seldom() -> None:

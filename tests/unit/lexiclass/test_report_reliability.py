@@ -4,13 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from lexiclass import expected_calibration_error
+from lexiclass.report.model import ReliabilityPoint
 from lexiclass.report.reliability import (
-    ReliabilityCurve,
     brier_score,
     debiased_calibration_error,
     log_loss,
@@ -92,20 +91,18 @@ def test_the_curve_of_a_perfect_model_stays_in_its_band_and_that_of_a_boaster_do
     boaster = reliability_curve(confidence, luck < confidence - 0.15)
 
     for curve in (honest, boaster):
-        assert (np.diff(curve.confidence) > 0).all()
-        assert (np.diff(curve.accuracy) >= 0).all()
-        assert curve.documents.sum() == 3_000
-    assert (_inside(honest)).mean() > 0.85
-    assert (_inside(boaster)).mean() < 0.2
+        assert (np.diff([point.confidence for point in curve]) > 0).all()
+        assert (np.diff([point.accuracy for point in curve]) >= 0).all()
+        assert sum(point.num_documents for point in curve) == 3_000
+    assert _share_inside(honest) > 0.85
+    assert _share_inside(boaster) < 0.2
 
 
-def _inside(curve: ReliabilityCurve) -> NDArray[np.bool_]:
-    return np.asarray((curve.low <= curve.accuracy) & (curve.accuracy <= curve.high))
+def _share_inside(curve: list[ReliabilityPoint]) -> float:
+    return sum(point.low <= point.accuracy <= point.high for point in curve) / len(curve)
 
 
 @pytest.mark.parametrize("right", [True, False])
 def test_one_confidence_is_one_point(right: bool) -> None:
-    curve = reliability_curve(np.full(10, 0.7), np.full(10, right))
-    assert curve.confidence.tolist() == [0.7]
-    assert curve.accuracy.tolist() == [float(right)]
-    assert curve.documents.tolist() == [10]
+    (point,) = reliability_curve(np.full(10, 0.7), np.full(10, right))
+    assert (point.confidence, point.accuracy, point.num_documents) == (0.7, float(right), 10)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass.report.intervals import LEVEL, lower_bound
+from lexiclass.report.model import AcceptanceThreshold, CoveragePoint
 
 Column: TypeAlias = NDArray[np.float64]
 
@@ -24,31 +24,10 @@ THRESHOLDS: Final[Column] = np.append(
 # Shares of the documents that are accepted by the thresholds which testing starts from.
 _STARTS: Final[Column] = np.array([0.0, 0.1, 0.4])
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """A threshold of confidence, and what holds from it on.
-
-    Attributes:
-        target: The accuracy that is guaranteed.
-        threshold: The lowest confidence of documents that are accepted.
-        accepted: Share of the documents.
-        accuracy: Of the accepted ones, here.
-        lower_bound: What it is at least, in 19 cases of 20.
-        num_documents: How many accepted ones that rests on.
-    """
-
-    target: float
-    threshold: float
-    accepted: float
-    accuracy: float
-    lower_bound: float
-    num_documents: int
+_CURVE_POINTS: Final = 100
 
 
-def certify(
-    confidence: Column, correct: NDArray[np.bool_], target: float, level: float = LEVEL
-) -> Certificate | None:
+def certify(confidence: Column, correct: NDArray[np.bool_], target: float) -> AcceptanceThreshold:
     """Find the largest share of documents whose accuracy is at least the target.
 
     Thresholds are tried in a fixed order, from a strict one down until one fails. Source:
@@ -57,45 +36,44 @@ def certify(
     among the surest documents would end it before it begins; so there are several starts, from
     shares of the documents that are fixed before, which have the level divided among them
     (Bonferroni's correction). Of all that is found so, the probability that any promises too much
-    is at most 1 - ``level``. Thresholds with so few documents above them that even no mistake
-    would prove nothing are not tried; which these are does not depend on mistakes.
+    is at most 1 in 20. Thresholds with so few documents above them that even no mistake would
+    prove nothing are not tried; which these are does not depend on mistakes.
 
     Args:
         confidence: (n,) probability of the predicted class.
         correct: (n,) whether the prediction was right.
         target: The accuracy that is asked for, in (0, 1).
-        level: Probability that the promise holds.
 
     Returns:
-        None if no threshold can be promised.
+        With None for a threshold if none can be promised.
     """
     order = np.argsort(-confidence, kind="stable")
     hits = np.append(0, np.cumsum(correct[order]))
     counts = np.searchsorted(-confidence[order], -THRESHOLDS, side="right")
-    starts, each_level = _starts(counts, target, level)
-    found = None
+    starts, each_level = _starts(counts, target)
+    found = AcceptanceThreshold(target=target, threshold=None)
     for start in starts:
         for place in range(start, len(THRESHOLDS)):
             count = int(counts[place])
             bound = lower_bound(int(hits[count]), count, each_level)
             if bound < target:
                 break
-            if found is None or found.num_documents < count:
-                found = Certificate(
+            if found.num_documents < count:
+                found = AcceptanceThreshold(
                     target=target,
                     threshold=float(THRESHOLDS[place]),
                     accepted=count / len(confidence),
                     accuracy=float(hits[count] / count),
-                    lower_bound=bound,
+                    guaranteed=bound,
                     num_documents=count,
                 )
     return found
 
 
-def _starts(counts: NDArray[np.intp], target: float, level: float) -> tuple[list[int], float]:
+def _starts(counts: NDArray[np.intp], target: float) -> tuple[list[int], float]:
     """Return the places of thresholds to start from, rising, and the level that each has."""
     for number in range(1, len(_STARTS) + 1):
-        each_level = 1 - (1 - level) / number
+        each_level = 1 - (1 - LEVEL) / number
         wanted = np.maximum(fewest_documents(target, each_level), _STARTS * counts[-1])
         places = np.unique(np.searchsorted(counts, wanted))
         starts = places[places < len(counts)].tolist()
@@ -109,25 +87,8 @@ def fewest_documents(target: float, level: float = LEVEL) -> int:
     return int(np.ceil(np.log(1 - level) / np.log(target)))
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class CoverageCurve:
-    """Accuracy of the most confident documents, by their share of all.
-
-    Attributes:
-        accepted: (p,) share of the documents, rising to 1.
-        accuracy: (p,) of these.
-        threshold: (p,) the lowest confidence among them.
-    """
-
-    accepted: Column
-    accuracy: Column
-    threshold: Column
-
-
-def coverage_curve(
-    confidence: Column, correct: NDArray[np.bool_], *, num_points: int = 100
-) -> CoverageCurve:
-    """Return the accuracy of the most confident documents for each share of them.
+def coverage_curve(confidence: Column, correct: NDArray[np.bool_]) -> list[CoveragePoint]:
+    """Return the accuracy of the most confident documents for each share of them, rising to 1.
 
     Documents of equal confidence are accepted together.
     """
@@ -135,10 +96,11 @@ def coverage_curve(
     ranked = confidence[order]
     number = len(order)
     last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
-    wanted = np.searchsorted(last + 1, np.linspace(1, number, num_points).astype(np.intp))
+    wanted = np.searchsorted(last + 1, np.linspace(1, number, _CURVE_POINTS).astype(np.intp))
     chosen = last[np.unique(np.minimum(wanted, len(last) - 1))]
-    return CoverageCurve(
-        accepted=(chosen + 1) / number,
-        accuracy=np.cumsum(correct[order])[chosen] / (chosen + 1),
-        threshold=ranked[chosen],
-    )
+    accuracy = np.cumsum(correct[order])[chosen] / (chosen + 1)
+    columns = ((chosen + 1) / number, accuracy, ranked[chosen])
+    return [
+        CoveragePoint(accepted=accepted, accuracy=right, threshold=threshold)
+        for accepted, right, threshold in np.transpose(columns).tolist()
+    ]

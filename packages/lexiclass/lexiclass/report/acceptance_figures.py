@@ -6,12 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass.report.acceptance import TARGETS, certify, coverage_curve, fewest_documents
-from lexiclass.report.model import (
-    Acceptance,
-    AcceptanceThreshold,
-    ClassAcceptance,
-    CoveragePoint,
-)
+from lexiclass.report.model import Acceptance, AcceptanceThreshold, ClassAcceptance
 from lexiclass.report.outcomes import Column, Outcomes
 
 
@@ -23,22 +18,15 @@ def acceptance_of(outcomes: Outcomes, groups: NDArray[np.intp] | None = None) ->
         groups: (n,) number of each one's group of near-duplicates; None if all differ. Guarantees
             rest on the first of each group: the others prove nothing that it does not.
     """
-    curve = coverage_curve(outcomes.confidence, outcomes.is_right)
     rows = (
         np.arange(len(outcomes.confidence))
         if groups is None
         else np.sort(np.unique(groups, return_index=True)[1])
     )
-    points = zip(
-        curve.accepted.tolist(), curve.accuracy.tolist(), curve.threshold.tolist(), strict=True
-    )
     return Acceptance(
         thresholds=_thresholds(outcomes.confidence[rows], outcomes.is_right[rows]),
         classes=_by_class(outcomes, rows),
-        curve=[
-            CoveragePoint(accepted=accepted, accuracy=accuracy, threshold=threshold)
-            for accepted, accuracy, threshold in points
-        ],
+        curve=coverage_curve(outcomes.confidence, outcomes.is_right),
     )
 
 
@@ -57,20 +45,4 @@ def _by_class(outcomes: Outcomes, rows: NDArray[np.intp]) -> list[ClassAcceptanc
 
 
 def _thresholds(confidence: Column, correct: NDArray[np.bool_]) -> list[AcceptanceThreshold]:
-    return [_threshold(confidence, correct, target) for target in TARGETS]
-
-
-def _threshold(
-    confidence: Column, correct: NDArray[np.bool_], target: float
-) -> AcceptanceThreshold:
-    found = certify(confidence, correct, target)
-    if found is None:
-        return AcceptanceThreshold(target=target, threshold=None)
-    return AcceptanceThreshold(
-        target=target,
-        threshold=found.threshold,
-        accepted=found.accepted,
-        accuracy=found.accuracy,
-        guaranteed=found.lower_bound,
-        num_documents=found.num_documents,
-    )
+    return [certify(confidence, correct, target) for target in TARGETS]

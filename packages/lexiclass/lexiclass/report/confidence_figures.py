@@ -11,13 +11,7 @@ from scipy import special
 from lexiclass.calibration.measures import expected_calibration_error
 from lexiclass.report.class_figures import at, estimate
 from lexiclass.report.intervals import Interval, shares_by
-from lexiclass.report.model import (
-    Calibration,
-    CalibrationError,
-    ClassCalibration,
-    Estimate,
-    ReliabilityPoint,
-)
+from lexiclass.report.model import Calibration, CalibrationError, ClassCalibration, Estimate
 from lexiclass.report.outcomes import Column, Outcomes
 from lexiclass.report.paired import holm
 from lexiclass.report.reliability import (
@@ -37,7 +31,6 @@ def calibration_of(
 ) -> Calibration:
     """Judge the confidences of n documents, by (n,) groups of near-duplicates, if any."""
     confidence, correct = outcomes.confidence, outcomes.is_right
-    curve = reliability_curve(confidence, correct)
     mean = float(confidence.mean())
     return Calibration(
         expected_calibration_error=CalibrationError(
@@ -53,23 +46,7 @@ def calibration_of(
         ),
         brier_score=max(0.0, brier_score(outcomes.of_truth, outcomes.squares)),
         log_loss=max(0.0, log_loss(outcomes.of_truth)),
-        curve=[
-            ReliabilityPoint(
-                confidence=point[0],
-                accuracy=point[1],
-                low=point[2],
-                high=point[3],
-                num_documents=point[4],
-            )
-            for point in zip(
-                curve.confidence.tolist(),
-                curve.accuracy.tolist(),
-                curve.low.tolist(),
-                curve.high.tolist(),
-                curve.documents.tolist(),
-                strict=True,
-            )
-        ],
+        curve=reliability_curve(confidence, correct),
         classes=_by_class(outcomes, groups),
     )
 

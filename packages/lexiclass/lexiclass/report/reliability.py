@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from lexiclass.report.intervals import LEVEL, Interval
+from lexiclass.report.model import ReliabilityPoint
 
 Column: TypeAlias = NDArray[np.float64]
 Right: TypeAlias = NDArray[np.bool_]
@@ -49,11 +49,7 @@ def debiased_calibration_error(confidence: Column, correct: Right) -> float:
 
 
 def perfect_band(
-    figure: Callable[[Column, Right], float],
-    confidence: Column,
-    *,
-    seed: int = 0,
-    level: float = LEVEL,
+    figure: Callable[[Column, Right], float], confidence: Column, *, seed: int = 0
 ) -> Interval:
     """Return where a calibration error of a perfectly calibrated model lies on as many documents.
 
@@ -61,13 +57,15 @@ def perfect_band(
         figure: The calibration error, of confidences and whether each was right.
         confidence: (n,) what the model itself says.
         seed: Of the simulated test sets.
-        level: Share of test sets on which it is at most the upper end; the lower is 0.
+
+    Returns:
+        From 0 to what it is at most, on 19 of 20 test sets.
     """
     random = np.random.default_rng(seed)
     # What is in order already is sorted quickly.
     ordered = np.sort(confidence)
     found = [figure(ordered, random.random(len(ordered)) < ordered) for _ in range(SIMULATIONS)]
-    return Interval(0.0, float(np.quantile(found, level)))
+    return Interval(0.0, float(np.quantile(found, LEVEL)))
 
 
 def brier_score(of_truth: Column, squares: Column) -> float:
@@ -90,26 +88,7 @@ def log_loss(of_truth: Column) -> float:
     return float(-np.log(np.maximum(of_truth, _LEAST_PROBABILITY)).mean())
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class ReliabilityCurve:
-    """Accuracy by confidence, at some points.
-
-    Attributes:
-        confidence: (p,) rising.
-        accuracy: (p,) of documents with that confidence.
-        low: (p,) what it is at least, 19 times of 20 at each point, if confidences are right.
-        high: (p,) what it is at most.
-        documents: (p,) how many lie nearest to each point.
-    """
-
-    confidence: Column
-    accuracy: Column
-    low: Column
-    high: Column
-    documents: NDArray[np.int64]
-
-
-def reliability_curve(confidence: Column, correct: Right, *, seed: int = 0) -> ReliabilityCurve:
+def reliability_curve(confidence: Column, correct: Right) -> list[ReliabilityPoint]:
     """Estimate accuracy as a function of confidence, which never falls.
 
     By isotonic regression, which needs no bins, with the band that perfectly calibrated
@@ -118,7 +97,6 @@ def reliability_curve(confidence: Column, correct: Right, *, seed: int = 0) -> R
     Args:
         confidence: (n,) probability of the predicted class, at least one.
         correct: (n,) whether the prediction was right.
-        seed: Of the simulated test sets.
     """
     # Equal confidences are one step; of more than some hundred, nearly equal ones are.
     edges = np.unique(np.quantile(confidence, np.linspace(0, 1, _MOST_STEPS + 1)))
@@ -133,18 +111,18 @@ def reliability_curve(confidence: Column, correct: Right, *, seed: int = 0) -> R
         fitted = isotonic_regression(shares, weights=documents[kept]).x
         return np.interp(points, means, fitted)
 
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     simulated = np.stack(
         [estimate(random.random(len(confidence)) < confidence) for _ in range(SIMULATIONS)]
     )
     low, high = np.quantile(simulated, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
     nearest = np.abs(np.subtract.outer(means, points)).argmin(axis=1)
-    return ReliabilityCurve(
-        confidence=points,
-        accuracy=estimate(correct),
-        low=low,
-        high=high,
-        documents=np.bincount(nearest, weights=documents[kept], minlength=len(points)).astype(
-            np.int64
-        ),
-    )
+    numbers = np.bincount(nearest, weights=documents[kept], minlength=len(points))
+    return [
+        ReliabilityPoint(
+            confidence=point, accuracy=accuracy, low=least, high=most, num_documents=int(number)
+        )
+        for point, accuracy, least, most, number in np.transpose(
+            (points, estimate(correct), low, high, numbers)
+        ).tolist()
+    ]

@@ -43,17 +43,16 @@ class Intervals(NamedTuple):
     high: Column
 
 
-def wilson(share: ArrayLike, trials: ArrayLike, level: float = LEVEL) -> Intervals:
+def wilson(share: ArrayLike, trials: ArrayLike) -> Intervals:
     """Intervals of k shares by Wilson's score test.
 
     Args:
         share: (k,) observed shares.
         trials: (k,) of how many; need not be whole, and may be 0, of which nothing is known.
-        level: Probability that an interval holds the true share.
     """
     observed = np.atleast_1d(np.asarray(share, dtype=np.float64))
     number = np.maximum(np.atleast_1d(np.asarray(trials, dtype=np.float64)), 1e-9)
-    z = special.ndtri((1 + level) / 2)
+    z = special.ndtri((1 + LEVEL) / 2)
     centre = (observed + z**2 / (2 * number)) / (1 + z**2 / number)
     reach = (z * np.sqrt(observed * (1 - observed) / number + (z / (2 * number)) ** 2)) / (
         1 + z**2 / number
@@ -65,11 +64,11 @@ def wilson(share: ArrayLike, trials: ArrayLike, level: float = LEVEL) -> Interva
     )
 
 
-def clopper_pearson(successes: int, trials: int, level: float = LEVEL) -> Interval:
-    """The exact interval of a share: it holds the truth in at least ``level`` of all cases."""
+def clopper_pearson(successes: int, trials: int) -> Interval:
+    """The exact interval of a share: it holds the truth in at least 19 of 20 cases."""
     return Interval(
-        lower_bound(successes, trials, (1 + level) / 2),
-        1 - lower_bound(trials - successes, trials, (1 + level) / 2),
+        lower_bound(successes, trials, (1 + LEVEL) / 2),
+        1 - lower_bound(trials - successes, trials, (1 + LEVEL) / 2),
     )
 
 
@@ -99,7 +98,6 @@ def shares_by(
     is_right: NDArray[np.bool_],
     num_kinds: int,
     groups: NDArray[np.intp] | None = None,
-    level: float = LEVEL,
 ) -> Shares:
     """Return the share of right documents of each kind, with Wilson's interval.
 
@@ -108,7 +106,6 @@ def shares_by(
         is_right: (n,) whether it is right.
         num_kinds: The k kinds.
         groups: (n,) number of its group of near-duplicates; None if all differ.
-        level: Probability that an interval holds the truth.
     """
     trials = np.bincount(kinds, minlength=num_kinds)
     hits = np.bincount(kinds[is_right], minlength=num_kinds)
@@ -116,7 +113,7 @@ def shares_by(
     effect = np.ones(num_kinds)
     if groups is not None:
         effect = _effects(kinds, is_right - share[kinds], groups, num_kinds)
-    return Shares(trials, hits, wilson(share, trials / effect, level))
+    return Shares(trials, hits, wilson(share, trials / effect))
 
 
 class ScoreIntervals(NamedTuple):
@@ -133,25 +130,22 @@ class ScoreIntervals(NamedTuple):
     f1_scores: Intervals
 
 
-def score_intervals(
-    confusion: Confusion, groups: NDArray[np.intp] | None = None, level: float = LEVEL
-) -> ScoreIntervals:
+def score_intervals(confusion: Confusion, groups: NDArray[np.intp] | None = None) -> ScoreIntervals:
     """Say how far accuracy and F1 scores may be from what they are on all documents.
 
     Args:
         confusion: Predictions against the truth.
         groups: (n,) number of each document's group of near-duplicates; None if all differ, or
             where the cells of documents are not known.
-        level: Probability that an interval holds the truth.
     """
     number = confusion.num_documents
     accuracy = confusion.counts[confusion.is_right].sum() / number
     jaccard = confusion.hits / confusion.involved
     trials = confusion.involved / _class_effects(confusion, jaccard, groups)
-    of_f1 = wilson(jaccard, trials, level)
+    of_f1 = wilson(jaccard, trials)
     f1_scores = Intervals(*(2 * end / (1 + end) for end in of_f1))
     effect = _design_effect(confusion, confusion.is_right - accuracy, groups)
-    low, high = (float(end[0]) for end in wilson(accuracy, number / effect, level))
+    low, high = (float(end[0]) for end in wilson(accuracy, number / effect))
     return ScoreIntervals(
         Interval(low, high), _of_mean(confusion, f1_scores, jaccard, trials), f1_scores
     )

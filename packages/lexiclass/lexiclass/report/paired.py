@@ -29,6 +29,9 @@ PERMUTATIONS: Final = 5_000
 POWER: Final = 0.8
 """Probability that a difference which is there is found, with the documents asked for."""
 
+# How many standard errors an interval reaches.
+_REACH: Final = float(special.ndtri((1 + LEVEL) / 2))
+
 _CHUNK_CELLS: Final = 1_000_000
 
 
@@ -62,8 +65,8 @@ class Differences:
     f1_scores: Sequence[Difference]
 
 
-def compare(paired: PairedConfusion, *, seed: int = 0, level: float = LEVEL) -> Differences:
-    """Hold the second model against the first; the level is that of an interval."""
+def compare(paired: PairedConfusion, *, seed: int = 0) -> Differences:
+    """Hold the second model against the first."""
     f1 = paired.f1_of(paired.second) - paired.f1_of(paired.first)
     observed = np.append(f1, f1.mean())
     exceeded = np.ones(len(observed))
@@ -73,11 +76,10 @@ def compare(paired: PairedConfusion, *, seed: int = 0, level: float = LEVEL) -> 
         exceeded += (np.abs(drawn_all) >= np.abs(observed) - 1e-12).sum(axis=0)
     p_values = exceeded / (PERMUTATIONS + 1)
     deviations = _f1_deviations(paired)
-    z = float(special.ndtri((1 + level) / 2))
     found = [
         Difference(
             value=float(value),
-            interval=Interval(max(-1.0, value - z * each), min(1.0, value + z * each)),
+            interval=Interval(max(-1.0, value - _REACH * each), min(1.0, value + _REACH * each)),
             p_value=float(p_value),
         )
         for value, each, p_value in zip(
@@ -86,7 +88,7 @@ def compare(paired: PairedConfusion, *, seed: int = 0, level: float = LEVEL) -> 
     ]
     return Differences(
         accuracy=accuracy_difference(
-            paired.only_first_right, paired.only_second_right, paired.num_documents, level
+            paired.only_first_right, paired.only_second_right, paired.num_documents
         ),
         macro_f1=found[-1],
         f1_scores=found[:-1],
@@ -105,14 +107,14 @@ def mcnemar(only_first_right: int, only_second_right: int) -> float:
 
 
 def accuracy_difference(
-    only_first_right: int, only_second_right: int, num_documents: int, level: float = LEVEL
+    only_first_right: int, only_second_right: int, num_documents: int
 ) -> Difference:
     """Return the accuracy of the second model minus that of the first."""
     # One more document for each of the two, of which nobody knows which way they go.
     number = num_documents + 2
     first, second = (only_first_right + 1) / number, (only_second_right + 1) / number
     centre = second - first
-    reach = float(special.ndtri((1 + level) / 2)) * sqrt((first + second - centre**2) / number)
+    reach = _REACH * sqrt((first + second - centre**2) / number)
     return Difference(
         value=(only_second_right - only_first_right) / num_documents,
         interval=Interval(max(-1.0, centre - reach), min(1.0, centre + reach)),
@@ -121,7 +123,7 @@ def accuracy_difference(
 
 
 def documents_needed(
-    only_first_right: int, only_second_right: int, num_documents: int, level: float = LEVEL
+    only_first_right: int, only_second_right: int, num_documents: int
 ) -> int | None:
     """About how many test documents would show a difference in accuracy as large as this one.
 
@@ -134,7 +136,7 @@ def documents_needed(
     difference = (only_second_right - only_first_right) / num_documents
     if not difference:
         return None
-    reach = special.ndtri((1 + level) / 2) * sqrt(share)
+    reach = _REACH * sqrt(share)
     reach += special.ndtri(POWER) * sqrt(share - difference**2)
     return ceil((reach / difference) ** 2)
 

@@ -81,8 +81,6 @@ def _page(
         "title": _TITLES.get(status, "This did not work"),
         "message": message,
         "status": status,
-        "user": None,
-        "done": None,
     }
     return HTMLResponse(
         ENVIRONMENT.get_template("error.html").render(values), status_code=status, headers=headers

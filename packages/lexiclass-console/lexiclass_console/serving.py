@@ -12,7 +12,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from jinja2 import Template
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -42,6 +42,8 @@ _RETRY_MS: Final = 5_000
 _MOST_DIGITS: Final = 18
 _AWAY_S: Final = 2.0
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+FoundT = TypeVar("FoundT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,19 +83,12 @@ class View:
 
     def number(self, name: str) -> int | None:
         """A number that the address asks for by name; None if it does not."""
-        given = self.request.query_params.get(name, "")
-        is_number = given.isascii() and given.isdecimal() and len(given) <= _MOST_DIGITS
-        return int(given) if is_number else None
+        return number_in(self.request.query_params.get(name, ""))
 
     def asked(self, *names: str) -> dict[str, str]:
         """What the address asks for by some names, without what is left empty."""
         given = {name: self.request.query_params.get(name, "").strip() for name in names}
         return {name: text for name, text in given.items() if text}
-
-    @property
-    def is_streamed(self) -> bool:
-        """Whether only the blocks that change are asked for, again and again."""
-        return _is_streamed(self.request)
 
     def told(self, entry: AuditEvent) -> str | None:
         """What became of what somebody did, as far as the user may see that; None if not at all."""
@@ -114,6 +109,23 @@ class View:
 
 
 Show: TypeAlias = Callable[[View], Awaitable[Page]]
+
+
+def existing(found: FoundT | None, what: str) -> FoundT:
+    """What an address names.
+
+    Raises:
+        HTTPException: If there is none.
+    """
+    if found is None:
+        raise HTTPException(404, f"There is no such {what}: its id is wrong, or it was deleted.")
+    return found
+
+
+def number_in(given: str) -> int | None:
+    """The number that a part of an address is; None if it is none."""
+    is_number = given.isascii() and given.isdecimal() and len(given) <= _MOST_DIGITS
+    return int(given) if is_number else None
 
 
 def page(show: Show) -> Callable[[Request], Awaitable[Response]]:
@@ -151,6 +163,7 @@ def _to_login(request: Request) -> Response:
 
 
 def _is_streamed(request: Request) -> bool:
+    """Whether only the blocks that change are asked for, again and again."""
     return EVENT_STREAM in request.headers.get("accept", "")
 
 
@@ -187,7 +200,7 @@ async def _look(
         )
         shown = await show(view)
         done = await _done(view)
-    later = {} if shown.later is None or view.is_streamed else await shown.later()
+    later = {} if shown.later is None or _is_streamed(request) else await shown.later()
     return ENVIRONMENT.get_template(shown.template), common(request) | {
         "user": user,
         "may": view.may,
@@ -200,12 +213,12 @@ async def _look(
 
 
 def common(request: Request) -> dict[str, Any]:
-    """What every page knows."""
+    """What every page knows; nobody is logged in unless it says who."""
 
     def to(name: str, query: Mapping[str, Any] | None = None, **path: Any) -> str:
         return link(request, name, query, **path)
 
-    return {"to": to, "here": request.url.path}
+    return {"to": to, "here": request.url.path, "user": None, "done": None}
 
 
 async def _done(view: View) -> AuditEvent | None:

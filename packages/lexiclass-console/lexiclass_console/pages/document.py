@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.exceptions import HTTPException
-
-from lexiclass_console.serving import Page, View
+from lexiclass_console.serving import Page, View, existing
 from lexiclass_console.texts import text_of
 from lexiclass_core.client import TaskSnapshot
 from lexiclass_core.documents.describing import latest_description
@@ -17,9 +15,8 @@ from lexiclass_core.documents.viewing import view_document
 
 async def show(view: View) -> Page:
     """A document with each field of its project."""
-    document = await view_document(view.session, view.request.path_params["document_id"])
-    if document is None:
-        raise HTTPException(404, "There is no such document: its id is wrong, or it was deleted.")
+    document_id = view.request.path_params["document_id"]
+    document = existing(await view_document(view.session, document_id), "document")
     found = await latest_description(view.session, document.project_id, document.id)
     task = None if found is None else TaskSnapshot.of(found.task)
     result = None if found is None else found.result

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from starlette.exceptions import HTTPException
-
-from lexiclass_console.serving import Page, View
+from lexiclass_console.serving import Page, View, existing
 from lexiclass_core.documents.browsing import MOST_LOOKED_AT, DocumentQuery, list_documents
 from lexiclass_core.documents.overview import project_overview
 from lexiclass_core.documents.viewing import class_choices
@@ -24,9 +22,8 @@ _LABELS: Final[dict[str, dict[str, bool]]] = {
 
 async def show(view: View) -> Page:
     """A list of documents, the newest first."""
-    project = await project_overview(view.session, view.request.path_params["project_id"])
-    if project is None:
-        raise HTTPException(404, "There is no such project: its id is wrong, or it was deleted.")
+    project_id = view.request.path_params["project_id"]
+    project = existing(await project_overview(view.session, project_id), "project")
     asked = view.asked(*_NAMES)
     cursor = asked.pop("cursor", None)
     if not view.sees_texts:
@@ -40,7 +37,7 @@ async def show(view: View) -> Page:
     )
     found = await list_documents(
         view.session,
-        _query(project.summary.id, asked, None if field is None else field.id),
+        _query(project_id, asked, None if field is None else field.id),
         cursor=cursor,
     )
     return Page(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from starlette.exceptions import HTTPException
-
 from lexiclass_console.pages.version_history import gate_names, history_entries
-from lexiclass_console.serving import Page, View
+from lexiclass_console.serving import Page, View, existing
 from lexiclass_core import versions
 from lexiclass_core.client import ModelVersion
+from lexiclass_core.db.values import object_of
 from lexiclass_core.documents.overview import MOST_COUNTED, field_overview
 from lexiclass_core.models import Model
 
@@ -19,9 +18,7 @@ _EVENTS: Final = 30
 async def show(view: View) -> Page:
     """A field with its versions, newest first."""
     field_id = view.request.path_params["field_id"]
-    field = await field_overview(view.session, field_id)
-    if field is None:
-        raise HTTPException(404, "There is no such field: its id is wrong, or it was deleted.")
+    field = existing(await field_overview(view.session, field_id), "field")
     models = await versions.list_versions(view.session, field_id)
     rule = await versions.serving_rule(view.session, field_id)
     serving = versions.serving(models, rule)
@@ -46,10 +43,6 @@ async def show(view: View) -> Page:
 
 def _certified(serving: Model | None) -> list[float] | None:
     """Which accuracies the version that serves certifies; None if no evaluation of it says."""
-    evaluation = None if serving is None else serving.metrics.get("evaluation")
-    if not isinstance(evaluation, dict):
-        return None
+    evaluation = {} if serving is None else object_of(serving.metrics.get("evaluation"))
     found = versions.certified_thresholds(evaluation.get("acceptance"))
-    if found is None:
-        return None
-    return [each.target for each in found if each.threshold is not None]
+    return None if found is None else [each.target for each in found if each.threshold is not None]

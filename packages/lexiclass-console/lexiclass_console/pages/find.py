@@ -9,6 +9,7 @@ from lexiclass_console.console import Console
 from lexiclass_console.templating import link
 from lexiclass_core.access.tokens import User
 from lexiclass_core.client import TaskNotFound
+from lexiclass_core.numbers import number_of
 from lexiclass_core.tasks.reading import find
 
 
@@ -18,11 +19,7 @@ async def send(request: Request, user: User) -> Response:
     text = request.query_params.get("text", "").strip()
     try:
         async with Console.of(request).reading() as session:
-            task = await find(session, int(text) if _is_id(text) else text)
+            task = await find(session, number_of(text) or text)
     except TaskNotFound:
         return RedirectResponse(link(request, "tasks", {"text": text}), status_code=303)
     return RedirectResponse(link(request, "task", task_id=task.id), status_code=303)
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 20

@@ -89,8 +89,6 @@ def _form(request: Request, *, token: str = "", problem: str = "", status: int =
         "problem": problem,
         "has_passwords": Console.of(request).settings.has_passwords,
         "next": request.query_params.get("next", ""),
-        "user": None,
-        "done": None,
     }
     page = ENVIRONMENT.get_template("login.html").render(values)
     return HTMLResponse(page, status_code=status)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from starlette.exceptions import HTTPException
-
-from lexiclass_console.serving import Page, View
+from lexiclass_console.serving import Page, View, existing
 from lexiclass_core.documents.overview import (
     MOST_COUNTED,
     label_counts,
@@ -31,9 +29,8 @@ async def show_all(view: View) -> Page:
 
 async def show(view: View) -> Page:
     """A project."""
-    project = await project_overview(view.session, view.request.path_params["project_id"])
-    if project is None:
-        raise HTTPException(404, "There is no such project: its id is wrong, or it was deleted.")
+    project_id = view.request.path_params["project_id"]
+    project = existing(await project_overview(view.session, project_id), "project")
     return Page(
         template="project.html",
         values={

@@ -6,10 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from starlette.exceptions import HTTPException
-
 from lexiclass_console.actions import MOST_AT_ONCE
-from lexiclass_console.serving import Page, View
+from lexiclass_console.serving import Page, View, existing
 from lexiclass_console.texts import text_of
 from lexiclass_core.documents.overview import field_overview
 from lexiclass_core.documents.reviewing import MOST_LOOKED_AT, count_to_review, list_to_review
@@ -26,9 +24,7 @@ _KINDS: Final = {"unfamiliar": True, "familiar": False}
 async def show(view: View) -> Page:
     """The prediction that is to be decided, and those that come after it."""
     field_id = view.request.path_params["field_id"]
-    field = await field_overview(view.session, field_id)
-    if field is None:
-        raise HTTPException(404, "There is no such field: its id is wrong, or it was deleted.")
+    field = existing(await field_overview(view.session, field_id), "field")
     asked = view.asked(*_NAMES)
     query = ReviewQuery(
         field_id=field_id,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from starlette.exceptions import HTTPException
-
-from lexiclass_console.serving import Page, View
+from lexiclass_console.serving import Page, View, existing
 from lexiclass_core.documents.overview import field_overview
 from lexiclass_core.documents.suspects import list_suspects
 from lexiclass_core.statuses import SuspectStatus
@@ -18,9 +16,7 @@ _TERMS: Final = 8
 async def show(view: View) -> Page:
     """The most suspect first, each with its reasons."""
     field_id = view.request.path_params["field_id"]
-    field = await field_overview(view.session, field_id)
-    if field is None:
-        raise HTTPException(404, "There is no such field: its id is wrong, or it was deleted.")
+    field = existing(await field_overview(view.session, field_id), "field")
     asked = view.request.query_params.get("status", SuspectStatus.OPEN)
     status = SuspectStatus(asked) if asked in set(SuspectStatus) else SuspectStatus.OPEN
     return Page(

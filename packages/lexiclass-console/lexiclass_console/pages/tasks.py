@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, cast
 
 from lexiclass_console.actions import MOST_AT_ONCE
-from lexiclass_console.serving import Page, View
+from lexiclass_console.serving import Page, View, number_in
 from lexiclass_core.client import TaskPage
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.operations import OPERATIONS
@@ -15,7 +15,6 @@ from lexiclass_core.tasks.reading import Filters, page
 
 _PAGE_SIZE: Final = 50
 _LARGEST: Final = 500
-_MOST_DIGITS: Final = 18
 _TEXTS: Final = ("status", "type", "queue", "error_code", "text")
 _NUMBERS: Final = ("project_id", "parent", "before")
 
@@ -23,7 +22,8 @@ _NUMBERS: Final = ("project_id", "parent", "before")
 async def show(view: View) -> Page:
     """A list of tasks."""
     asked = view.asked(*_TEXTS, *_NUMBERS)
-    limit = _limit(view.request.query_params.get("limit", ""))
+    limit = view.number("limit")
+    limit = _PAGE_SIZE if limit is None else max(1, min(limit, _LARGEST))
     filters, unreadable = _filters(asked)
     filters["limit"] = limit
     rows = [] if unreadable else await page(view.session, **filters)
@@ -55,16 +55,7 @@ async def show(view: View) -> Page:
 
 def _filters(asked: dict[str, str]) -> tuple[Filters, list[str]]:
     """What is asked for, and the names of what cannot be understood."""
-    numbers = {name: asked[name] for name in _NUMBERS if name in asked}
-    unreadable: list[str] = [name for name, given in numbers.items() if not _is_number(given)]
+    numbers = {name: number_in(asked[name]) for name in _NUMBERS if name in asked}
+    unreadable: list[str] = [name for name, number in numbers.items() if number is None]
     found: dict[str, Any] = {name: asked[name] for name in _TEXTS if name in asked}
-    found |= {name: int(given) for name, given in numbers.items() if name not in unreadable}
-    return cast("Filters", found), unreadable
-
-
-def _limit(given: str) -> int:
-    return max(1, min(int(given), _LARGEST)) if _is_number(given) else _PAGE_SIZE
-
-
-def _is_number(given: str) -> bool:
-    return given.isascii() and given.isdecimal() and len(given) <= _MOST_DIGITS
+    return cast("Filters", found | numbers), unreadable

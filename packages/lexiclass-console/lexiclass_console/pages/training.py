@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from lexiclass_console.actions.training import DEFAULTS, known_plugins
 from lexiclass_console.parameters import ParameterField, fields_of, running
-from lexiclass_console.serving import Page, View
+from lexiclass_console.serving import Page, View, existing
 from lexiclass_core import versions
 from lexiclass_core.db.values import object_of
 from lexiclass_core.documents.overview import MOST_COUNTED, field_overview
@@ -35,9 +35,7 @@ async def show(view: View) -> Page:
     """The form with the plugins that the address names, or as it was sent."""
     path, query = view.request.path_params, view.request.query_params
     field_id = path.get("field_id") or number_of(view.given.get("field_id", "")) or 0
-    field = await field_overview(view.session, field_id)
-    if field is None:
-        raise HTTPException(404, "There is no such field: its id is wrong, or it was deleted.")
+    field = existing(await field_overview(view.session, field_id), "field")
     if not view.may("submit.train"):
         raise HTTPException(403, f"Training needs another role than {view.user.role}.")
     known = await known_plugins(view.session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, get_origin
 
 from pydantic import ValidationError
@@ -26,11 +27,7 @@ def acting(form_pages: Mapping[str, Show]) -> Callable[[Request], Awaitable[Resp
     A form of one of the pages, by action, is shown again where what was written in it is not
     acceptable, with what is wrong beside each field.
     """
-
-    async def endpoint(request: Request) -> Response:
-        return await _act(request, form_pages)
-
-    return endpoint
+    return partial(_act, form_pages=form_pages)
 
 
 async def _act(request: Request, form_pages: Mapping[str, Show]) -> Response:

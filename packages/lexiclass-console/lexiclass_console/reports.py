@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -15,9 +15,6 @@ from lexiclass_core.values import Record
 from lexiclass_core.versions import ReportCorrupt, ReportNotFound
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
-
-FORMAT_VERSION: Final = 1
-"""Of the reports that are understood."""
 
 
 class Estimate(Record):
@@ -76,7 +73,10 @@ class _Comparison(Record):
 
 
 class Report(Record):
-    """The parts of ``report.json`` that a page shows; docs/REPORTS.md describes them all."""
+    """The parts of ``report.json`` that a page shows; docs/REPORTS.md describes them all.
+
+    Those of another ``format_version`` are not understood.
+    """
 
     format_version: Literal[1]
     created_at: datetime

@@ -13,10 +13,10 @@ from lexiclass_core.client import ModelVersion
 from lexiclass_core.db.values import object_of
 from lexiclass_core.layout import REPORT_PAGE
 from lexiclass_core.models import Model
+from lexiclass_core.plugins import PLACES
 from lexiclass_core.versions.kept_reports import kept_reports
 
 _EVENTS: Final = 50
-_PIPELINE: Final = ("tokenizer", "feature_extractor", "classifier")
 
 
 async def show(view: View) -> Page:
@@ -74,7 +74,7 @@ def _made(model: Model) -> dict[str, Any]:
     """How it was made, as far as its files and its training say."""
     spec = object_of(model.manifest.get("spec"))
     parameters = {
-        place: object_of(spec.get(f"{place}_params")) for place in _PIPELINE if spec.get(place)
+        place: object_of(spec.get(f"{place}_params")) for place in PLACES if spec.get(place)
     }
     numbers = {
         name: value
@@ -82,7 +82,7 @@ def _made(model: Model) -> dict[str, Any]:
         if type(value := model.metrics.get(name)) is int
     }
     return {
-        "plugins": {place: spec.get(place) or model.metrics.get(place) for place in _PIPELINE},
+        "plugins": {place: spec.get(place) or model.metrics.get(place) for place in PLACES},
         "locale": spec.get("locale"),
         "parameters": parameters,
         "numbers": numbers,

@@ -15,9 +15,11 @@ from lexiclass_core.client.snapshot import TaskSnapshot
 from lexiclass_core.db import create_engine, create_session_factory
 from lexiclass_core.db.migrate import upgrade
 from lexiclass_core.models import TaskStatus
+from lexiclass_worker.admin.context import AdminContext
 from lexiclass_worker.admin.import_report import ImportReport, ImportRequest
 from lexiclass_worker.admin.importing import import_corpus
 from lexiclass_worker.artifacts.opening import open_storage
+from lexiclass_worker.config import make_settings
 from lexiclass_worker.embedded import embedded_servers
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.worker_group import WorkerGroup, dramatiq_command
@@ -82,8 +84,12 @@ class House:
     async def _import(self, request: ImportRequest) -> ImportReport:
         engine = create_engine(self.database_uri)
         try:
-            storage = open_storage(str(self.storage))
-            return await import_corpus(create_session_factory(engine), storage, request)
+            context = AdminContext(
+                sessions=create_session_factory(engine),
+                storage=open_storage(str(self.storage)),
+                settings=make_settings(self.environment),
+            )
+            return await import_corpus(context, request)
         finally:
             await engine.dispose()
 

@@ -4,11 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from lexiclass_core.db import SessionFactory
 from lexiclass_core.documents import find_documents
+from lexiclass_worker.admin.context import AdminContext
 from lexiclass_worker.admin.texts import excerpt, read_texts
-from lexiclass_worker.artifacts.storage import Storage
-from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import NotFound
 from lexiclass_worker.repositories import document_rows, labels, projects
 from lexiclass_worker.repositories.document_rows import (
@@ -58,26 +56,19 @@ class DocumentDetails:
 
 
 async def list_documents(
-    sessions: SessionFactory,
-    storage: Storage,
-    settings: Settings,
-    wanted: DocumentFilter,
-    *,
-    after: int,
-    limit: int,
+    context: AdminContext, wanted: DocumentFilter, *, after: int, limit: int
 ) -> list[DocumentEntry]:
     """The documents that fit, by rising id from the one after ``after``.
 
     Raises:
         NotFound: If the project does not exist.
     """
-    async with sessions() as session:
+    async with context.sessions() as session:
         await projects.require_project(session, wanted.project_id)
         rows = await document_rows.page(session, wanted, after=after, limit=limit)
         known = await labels.labels_of(session, [row.document_id for row in rows])
-    texts = await read_texts(
-        storage, settings, wanted.project_id, [(row.document_id, row.content_path) for row in rows]
-    )
+    places = [(row.document_id, row.content_path) for row in rows]
+    texts = await read_texts(context, wanted.project_id, places)
     return [
         DocumentEntry(
             row=row,
@@ -88,16 +79,14 @@ async def list_documents(
     ]
 
 
-async def show_document(
-    sessions: SessionFactory, storage: Storage, settings: Settings, project_id: int, reference: str
-) -> DocumentDetails:
+async def show_document(context: AdminContext, project_id: int, reference: str) -> DocumentDetails:
     """A document that is named by its number, or as its source calls it.
 
     Raises:
         NotFound: If the project does not exist, or the document is deleted at that moment.
         DocumentNotFound: If the project has none of this name.
     """
-    async with sessions() as session:
+    async with context.sessions() as session:
         await projects.require_project(session, project_id)
         (number,) = await find_documents(session, project_id, [reference])
         row = (await document_rows.sources_of(session, project_id, [number])).get(number)
@@ -105,7 +94,7 @@ async def show_document(
             raise NotFound(f"document {number} of project {project_id} was deleted just now")
         known = await labels.labels_of(session, [row.document_id])
         predicted = await document_rows.predictions_of(session, row.document_id)
-    texts = await read_texts(storage, settings, project_id, [(row.document_id, row.content_path)])
+    texts = await read_texts(context, project_id, [(row.document_id, row.content_path)])
     return DocumentDetails(
         row=row,
         labels=known.get(row.document_id, ()),
@@ -127,17 +116,13 @@ class Description(NamedTuple):
 
 
 async def describe(
-    sessions: SessionFactory,
-    storage: Storage,
-    settings: Settings,
-    project_id: int,
-    document_ids: Collection[int],
+    context: AdminContext, project_id: int, document_ids: Collection[int]
 ) -> dict[int, Description]:
     """The descriptions of documents of a project; one that is gone has an empty one."""
-    async with sessions() as session:
+    async with context.sessions() as session:
         rows = await document_rows.sources_of(session, project_id, list(document_ids))
     places = [(row.document_id, row.content_path) for row in rows.values()]
-    texts = await read_texts(storage, settings, project_id, places)
+    texts = await read_texts(context, project_id, places)
     found = dict.fromkeys(document_ids, Description())
     for number, row in rows.items():
         found[number] = Description(row.source_id, row.source, excerpt(texts.get(number)))

@@ -16,7 +16,6 @@ from lexiclass.corpora import (
     read_corpus,
     split_of,
 )
-from lexiclass_core.db import SessionFactory
 from lexiclass_core.documents import (
     Addition,
     Label,
@@ -26,16 +25,15 @@ from lexiclass_core.documents import (
 )
 from lexiclass_core.models import LONGEST_EXTERNAL_ID, Project
 from lexiclass_core.storable import is_storable
+from lexiclass_worker.admin.context import AdminContext
 from lexiclass_worker.admin.import_report import ImportReport, ImportRequest
-from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.errors import InvalidRequest, NoDocuments
 
 _BATCH_SIZE: Final = 2_000
 
 
 async def import_corpus(
-    sessions: SessionFactory,
-    storage: Storage,
+    context: AdminContext,
     request: ImportRequest,
     *,
     on_progress: Callable[[int], None] | None = None,
@@ -75,7 +73,7 @@ async def import_corpus(
         namesakes.extend(await _projects_named(session, request.project))
         return await create_project(session, request.project, f"imported from {request.path.name}")
 
-    async with adding_in(sessions.begin, storage, open_project) as addition:
+    async with adding_in(context.sessions.begin, context.storage, open_project) as addition:
         fields = {name: await addition.field(name) for name in request.columns.labels}
         report = ImportReport(
             project_id=addition.project_id,

@@ -11,6 +11,7 @@ from lexiclass_core.db import SessionFactory
 from lexiclass_core.documents.notes import parse_json
 from lexiclass_core.folders import Folder, open_below
 from lexiclass_core.tasks.reading import by_message_ids
+from lexiclass_worker.admin.context import AdminContext
 from lexiclass_worker.artifacts.lines import lines_of
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.errors import NotFound, StorageUnavailable
@@ -24,7 +25,7 @@ class EarlierPrediction(NamedTuple):
 
 
 async def read_history(
-    sessions: SessionFactory, storage: Storage, project_id: int, field_id: int, version: int
+    context: AdminContext, project_id: int, field_id: int, version: int
 ) -> dict[int, EarlierPrediction]:
     """What a version said of each document it predicted, at the last of several times.
 
@@ -32,9 +33,12 @@ async def read_history(
         NotFound: If it has left no history.
         StorageUnavailable: If a line of one is no prediction.
     """
-    directory = layout.predictions_directory(project_id, field_id, version)
+    storage, directory = (
+        context.storage,
+        layout.predictions_directory(project_id, field_id, version),
+    )
     names = await asyncio.to_thread(lambda: list(storage.file_sizes(directory)))
-    began = await _began_at(sessions, names)
+    began = await _began_at(context.sessions, names)
     found = await asyncio.to_thread(_read, storage, directory, began)
     if not found:
         raise NotFound(

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
@@ -11,10 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.documents import SuspectLabel
 from lexiclass_core.documents.resting import RestsOn
+from lexiclass_worker.admin.context import AdminContext
 from lexiclass_worker.admin.prediction_history import EarlierPrediction, read_history
 from lexiclass_worker.admin.texts import read_texts
-from lexiclass_worker.artifacts.storage import Storage
-from lexiclass_worker.config import Settings
 from lexiclass_worker.repositories import prediction_rows, projects
 from lexiclass_worker.repositories.prediction_rows import (
     PAGE_ROWS,
@@ -28,17 +26,8 @@ Record = dict[str, Any]
 """A prediction or a label as plain values, by the names of its columns."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """Where predictions, labels and texts lie."""
-
-    sessions: SessionFactory
-    storage: Storage
-    settings: Settings
-
-
 async def predictions(
-    where: Surroundings,
+    context: AdminContext,
     wanted: PredictionFilter,
     *,
     changed_since: int | None = None,
@@ -56,26 +45,24 @@ async def predictions(
         NotFound: If the project or the field does not exist, or the version has left no history.
     """
     earlier: dict[int, EarlierPrediction] | None = None
-    async with _one_moment(where.sessions) as session:
+    async with _one_moment(context.sessions) as session:
         await projects.require_field(session, wanted.project_id, wanted.field_id)
     if changed_since is not None:
-        earlier = await read_history(
-            where.sessions, where.storage, wanted.project_id, wanted.field_id, changed_since
-        )
+        earlier = await read_history(context, wanted.project_id, wanted.field_id, changed_since)
     async with (
-        _one_moment(where.sessions) as session,
+        _one_moment(context.sessions) as session,
         aclosing(prediction_rows.predictions(session, wanted, after=after, size=size)) as pages,
     ):
         async for rows in pages:
             kept = [row for row in rows if _is_changed(row, earlier)]
             records = [_prediction(row, earlier) for row in kept]
             if with_text:
-                await add_texts(where, wanted.project_id, kept, records)
+                await add_texts(context, wanted.project_id, kept, records)
             yield records
 
 
 async def labels(
-    where: Surroundings,
+    context: AdminContext,
     wanted: LabelFilter,
     *,
     with_text: bool = False,
@@ -88,14 +75,14 @@ async def labels(
         NotFound: If the project or the field does not exist.
     """
     async with (
-        _one_moment(where.sessions) as session,
+        _one_moment(context.sessions) as session,
         aclosing(prediction_rows.labels(session, wanted, after=after, size=size)) as pages,
     ):
         await projects.require_field(session, wanted.project_id, wanted.field_id)
         async for rows in pages:
             records = [_label(row) for row in rows]
             if with_text:
-                await add_texts(where, wanted.project_id, rows, records)
+                await add_texts(context, wanted.project_id, rows, records)
             yield records
 
 
@@ -150,13 +137,13 @@ def _split(row: PredictionRow | LabelRow) -> str | None:
 
 
 async def add_texts(
-    where: Surroundings,
+    context: AdminContext,
     project_id: int,
     rows: Sequence[PredictionRow] | Sequence[LabelRow] | Sequence[SuspectLabel],
     records: Sequence[Record],
 ) -> None:
     """Give each record the text of its document, as ``text``; None where it cannot be read."""
     places = [(row.document_id, row.content_path) for row in rows]
-    texts = await read_texts(where.storage, where.settings, project_id, places)
+    texts = await read_texts(context, project_id, places)
     for record in records:
         record["text"] = texts.get(record["document_id"])

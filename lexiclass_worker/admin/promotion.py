@@ -8,48 +8,32 @@ from typing import Any
 
 from lexiclass import LexiClassError
 from lexiclass_core import layout, versions
-from lexiclass_core.db import SessionFactory
-from lexiclass_core.keys import Keys
 from lexiclass_core.models import Model
 from lexiclass_core.versions import Author, Change, GatedChange
+from lexiclass_worker.admin.context import AdminContext
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.errors import ModelCorrupt
 from lexiclass_worker.ml.verification import verified
 from lexiclass_worker.services.signatures import require_signed
 
 
-async def promote(
-    sessions: SessionFactory,
-    storage: Storage,
-    field_id: int,
-    version: int,
-    author: Author,
-    *,
-    keys: Keys | None = None,
-) -> Change:
+async def promote(context: AdminContext, field_id: int, version: int, author: Author) -> Change:
     """Verify the files of a version, then let it serve.
 
-    With ``keys`` it has to be signed by one of them.
+    Where the settings have keys it has to be signed by one of them.
 
     Raises:
         VersionNotFound: If the field or the version does not exist.
         ChangeRefused: If it is not ready, or retired.
         ModelCorrupt: If its files are gone, changed, another version's, or not signed.
     """
-    await _verify(sessions, storage, field_id, version, keys)
-    async with sessions.begin() as session:
+    await _verify(context, field_id, version)
+    async with context.sessions.begin() as session:
         return await versions.promote(session, field_id, version, author)
 
 
 async def promote_through_gates(
-    sessions: SessionFactory,
-    storage: Storage,
-    field_id: int,
-    version: int,
-    author: Author,
-    *,
-    override: bool = False,
-    keys: Keys | None = None,
+    context: AdminContext, field_id: int, version: int, author: Author, *, override: bool = False
 ) -> GatedChange:
     """Verify the files of a version, then let it serve if the gates of its field let it through.
 
@@ -62,24 +46,22 @@ async def promote_through_gates(
         ModelCorrupt: If its files are gone, changed, another version's, or not signed.
         ValueError: If gates are to be overridden without a reason.
     """
-    await _verify(sessions, storage, field_id, version, keys)
-    async with sessions.begin() as session:
+    await _verify(context, field_id, version)
+    async with context.sessions.begin() as session:
         return await versions.promote_through_gates(
             session, field_id, version, author, override=override
         )
 
 
-async def _verify(
-    sessions: SessionFactory, storage: Storage, field_id: int, version: int, keys: Keys | None
-) -> None:
-    async with sessions() as session:
+async def _verify(context: AdminContext, field_id: int, version: int) -> None:
+    async with context.sessions() as session:
         field = await versions.require_field(session, field_id)
         model = await versions.require_version(session, field_id, version)
     summary = {}
     if model.is_usable:
-        require_signed(keys, field.project_id, model)
-        summary = await asyncio.to_thread(verify_files, storage, field.project_id, model)
-    async with sessions.begin() as session:
+        require_signed(context.settings.storage.keys, field.project_id, model)
+        summary = await asyncio.to_thread(verify_files, context.storage, field.project_id, model)
+    async with context.sessions.begin() as session:
         model = await versions.require_version(session, field_id, version)
         # Where it was trained before all of it was kept.
         model.manifest = {**summary, **model.manifest}

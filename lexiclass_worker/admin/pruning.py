@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from lexiclass_core import layout, versions
-from lexiclass_core.db import SessionFactory
 from lexiclass_core.models import Model, ModelStatus, ServingRule
 from lexiclass_core.versions import Author, ChangeRefused
 from lexiclass_core.versions.needs import listing, tasks_that_need
-from lexiclass_worker.artifacts.storage import Storage
+from lexiclass_worker.admin.context import AdminContext
 from lexiclass_worker.execution.removal import remove_pruned
 
 
@@ -33,7 +32,7 @@ class Verdict:
 
 
 async def plan_pruning(
-    sessions: SessionFactory, storage: Storage, field_id: int, *, keep: int | None = None
+    context: AdminContext, field_id: int, *, keep: int | None = None
 ) -> list[Verdict]:
     """What :func:`prune` would do with each version of a field that has files, newest first.
 
@@ -44,7 +43,7 @@ async def plan_pruning(
         VersionNotFound: If the field does not exist.
         OSError: If the storage fails.
     """
-    async with sessions() as session:
+    async with context.sessions() as session:
         field = await versions.require_field(session, field_id)
         models = await versions.list_versions(session, field_id)
         needed = await tasks_that_need(session, field_id)
@@ -54,7 +53,7 @@ async def plan_pruning(
         for verdict in _verdicts(models, needed, keep, field.serve):
             of_version = field.project_id, field_id, verdict.version
             folders = layout.model_directory(*of_version), layout.reports_directory(*of_version)
-            size = sum(sum(storage.file_sizes(folder).values()) for folder in folders)
+            size = sum(sum(context.storage.file_sizes(folder).values()) for folder in folders)
             verdicts.append(replace(verdict, size_bytes=size))
         return verdicts
 
@@ -62,12 +61,7 @@ async def plan_pruning(
 
 
 async def prune(
-    sessions: SessionFactory,
-    storage: Storage,
-    field_id: int,
-    author: Author,
-    *,
-    keep: int | None = None,
+    context: AdminContext, field_id: int, author: Author, *, keep: int | None = None
 ) -> list[Verdict]:
     """Retire and remove what :func:`plan_pruning` says; finish what was interrupted before.
 
@@ -78,26 +72,24 @@ async def prune(
         VersionNotFound: If the field does not exist.
         OSError: If the storage fails; run it once more.
     """
-    plan = await plan_pruning(sessions, storage, field_id, keep=keep)
+    plan = await plan_pruning(context, field_id, keep=keep)
     chosen = {verdict.version for verdict in plan if verdict.outcome == "remove"}
-    await _retire(sessions, field_id, chosen, author)
-    async with sessions.begin() as session:
+    await _retire(context, field_id, chosen, author)
+    async with context.sessions.begin() as session:
         await versions.mark_pruned(session, field_id, chosen, author)
-    removals = await remove_pruned(sessions, storage, field_id=field_id)
+    removals = await remove_pruned(context.sessions, context.storage, field_id=field_id)
     readers = {removal.version.version: removal.readers for removal in removals}
     return [_after(verdict, readers) for verdict in plan]
 
 
-async def _retire(
-    sessions: SessionFactory, field_id: int, chosen: set[int], author: Author
-) -> None:
+async def _retire(context: AdminContext, field_id: int, chosen: set[int], author: Author) -> None:
     """Take what is chosen out of use; what has come to serve meanwhile, or is to, stays."""
-    async with sessions() as session:
+    async with context.sessions() as session:
         models = await versions.list_versions(session, field_id)
     for model in models:
         if model.version in chosen and model.is_usable:
             try:
-                async with sessions.begin() as session:
+                async with context.sessions.begin() as session:
                     await versions.retire(session, field_id, model.version, author)
             except ChangeRefused:
                 chosen.remove(model.version)

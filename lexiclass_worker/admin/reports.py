@@ -6,11 +6,9 @@ from lexiclass import LexiClassError
 from lexiclass.report.files import read_report as parse_report
 from lexiclass.report.model import Report
 from lexiclass_core import versions
-from lexiclass_core.db import SessionFactory
-from lexiclass_core.keys import Keys
-from lexiclass_core.layout import REPORT_PAGE
+from lexiclass_core.layout import REPORT_JSON, REPORT_PAGE
 from lexiclass_core.versions.reports import ReportFile
-from lexiclass_worker.artifacts.storage import Storage
+from lexiclass_worker.admin.context import AdminContext
 from lexiclass_worker.errors import ModelCorrupt
 
 
@@ -28,26 +26,30 @@ class KeptReport:
     location: str
 
 
-async def read_report(
-    sessions: SessionFactory,
-    storage: Storage,
-    field_id: int,
-    version: int,
-    *,
-    keys: Keys | None = None,
-) -> KeptReport:
+async def read_report(context: AdminContext, field_id: int, version: int) -> KeptReport:
     """Read the report of a version's latest evaluation.
 
-    With ``keys`` it has to be signed by one of them.
+    Where the settings have keys it has to be signed by one of them.
 
     Raises:
         VersionNotFound: If the field or the version does not exist.
         ReportNotFound: If no report is kept of it.
         ModelCorrupt: If it is not as it was written.
     """
+    storage = context.storage
+
+    async def read(name: str, test_set: str | None = None) -> ReportFile:
+        keys = context.settings.storage.keys
+        return await versions.read_report(
+            context.sessions, storage, field_id, version, name, test_set=test_set, keys=keys
+        )
+
     try:
-        file = await versions.read_report(sessions, storage, field_id, version, keys=keys)
-        page = await _page(sessions, storage, field_id, version, file, keys)
+        file = await read(REPORT_JSON)
+        try:
+            page = await read(REPORT_PAGE, file.test_set)
+        except versions.ReportNotFound:
+            page = None
         report = parse_report(file.content, file=storage.locate(file.path))
     except (versions.ReportCorrupt, LexiClassError) as error:
         raise ModelCorrupt(
@@ -66,19 +68,3 @@ async def read_report(
         page=None if page is None else page.content,
         location=storage.locate(shown.path),
     )
-
-
-async def _page(
-    sessions: SessionFactory,
-    storage: Storage,
-    field_id: int,
-    version: int,
-    file: ReportFile,
-    keys: Keys | None,
-) -> ReportFile | None:
-    try:
-        return await versions.read_report(
-            sessions, storage, field_id, version, REPORT_PAGE, test_set=file.test_set, keys=keys
-        )
-    except versions.ReportNotFound:
-        return None

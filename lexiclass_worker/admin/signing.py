@@ -12,13 +12,12 @@ from typing import Literal
 from sqlalchemy import select
 
 from lexiclass_core import versions
-from lexiclass_core.db import SessionFactory
 from lexiclass_core.keys import Keys
 from lexiclass_core.models import Field, Model, ModelStatus
 from lexiclass_core.versions.kept_reports import KeptReport, KeptReports, kept_reports
+from lexiclass_worker.admin.context import AdminContext
 from lexiclass_worker.admin.promotion import verify_files
-from lexiclass_worker.artifacts.storage import Storage
-from lexiclass_worker.config import ConfigurationError, Settings
+from lexiclass_worker.config import ConfigurationError
 from lexiclass_worker.errors import ModelCorrupt
 from lexiclass_worker.jobs.inputs import ProjectIndexes
 from lexiclass_worker.ml import index_files
@@ -52,22 +51,20 @@ class Signing:
         return replace(self, outcome="refused", reason=reason)
 
 
-async def sign_files(
-    sessions: SessionFactory, storage: Storage, settings: Settings, project_id: int
-) -> list[Signing]:
+async def sign_files(context: AdminContext, project_id: int) -> list[Signing]:
     """Sign the models, their reports and the indexes of a project with the first of the keys.
 
     Raises:
         ConfigurationError: If there is no key.
         DatabaseUnavailable: If the server has become read-only.
     """
-    keys = settings.storage.keys
+    keys = context.settings.storage.keys
     if keys is None:
         raise ConfigurationError(
             "STORAGE__SIGNING_KEYS is not set: there is no key to sign with, such as "
             "`openssl rand -hex 32` makes"
         )
-    async with sessions() as session:
+    async with context.sessions() as session:
         found = await session.scalars(
             select(Model)
             .join(Field, Field.id == Model.field_id)
@@ -81,25 +78,17 @@ async def sign_files(
         models = list(found)
     done = []
     for model in models:
-        done.append(await _sign_model(sessions, storage, keys, project_id, model))
+        done.append(await _sign_model(context, keys, project_id, model))
         for test_set, kept in kept_reports(model.metrics).items():
             done.append(
                 await _sign_report(
-                    sessions,
-                    storage,
-                    keys,
-                    project_id=project_id,
-                    model=model,
-                    test_set=test_set,
-                    kept=kept,
+                    context, keys, project_id=project_id, model=model, test_set=test_set, kept=kept
                 )
             )
-    return done + await _sign_indexes(sessions, storage, settings, keys, project_id)
+    return done + await _sign_indexes(context, keys, project_id)
 
 
-async def _sign_model(
-    sessions: SessionFactory, storage: Storage, keys: Keys, project_id: int, model: Model
-) -> Signing:
+async def _sign_model(context: AdminContext, keys: Keys, project_id: int, model: Model) -> Signing:
     signed = Signing(
         project_id=project_id, field_id=model.field_id, name=str(model.version), outcome="signed"
     )
@@ -107,14 +96,14 @@ async def _sign_model(
     summary = dict(model.manifest)
     if not is_signed(keys, project_id, model):
         try:
-            summary |= await asyncio.to_thread(verify_files, storage, project_id, model)
+            summary |= await asyncio.to_thread(verify_files, context.storage, project_id, model)
         except ModelCorrupt as error:
             return signed.refused(error.message)
     digest = summary["manifest_digest"]
     signature = keys.sign(model_content(project_id, model.field_id, model.version, digest))
     if model.signature == signature:
         return replace(signed, outcome="signed before")
-    async with sessions.begin() as session:
+    async with context.sessions.begin() as session:
         row = await session.get(Model, model.id, with_for_update=True)
         if row is None or row.manifest != model.manifest:
             return signed.refused("it was changed meanwhile: try again")
@@ -123,8 +112,7 @@ async def _sign_model(
 
 
 async def _sign_report(
-    sessions: SessionFactory,
-    storage: Storage,
+    context: AdminContext,
     keys: Keys,
     *,
     project_id: int,
@@ -152,7 +140,7 @@ async def _sign_report(
     current = kept.current
     if current is not None:
         if not is_signed_by_any(current) and (
-            reason := await _why_not_whole(sessions, storage, model, test_set, current)
+            reason := await _why_not_whole(context, model, test_set, current)
         ):
             return done.refused(reason)
         current = signed(current)
@@ -160,20 +148,25 @@ async def _sign_report(
     after = KeptReports(current=current, next=waiting)
     if after == kept:
         return replace(done, outcome="signed before")
-    async with sessions.begin() as session:
+    async with context.sessions.begin() as session:
         if not await reports.replace(session, model.id, test_set, kept, after):
             return done.refused("it was changed meanwhile: try again")
     return done
 
 
 async def _why_not_whole(
-    sessions: SessionFactory, storage: Storage, model: Model, test_set: str, report: KeptReport
+    context: AdminContext, model: Model, test_set: str, report: KeptReport
 ) -> str:
     """Why the files of a report are not what its row says; empty if they are."""
     try:
         for name in report.files:
             file = await versions.read_report(
-                sessions, storage, model.field_id, model.version, name, test_set=test_set
+                context.sessions,
+                context.storage,
+                model.field_id,
+                model.version,
+                name,
+                test_set=test_set,
             )
             if file.created_at != report.created_at:
                 return "another evaluation has left its files there: evaluate the version again"
@@ -182,18 +175,16 @@ async def _why_not_whole(
     return ""
 
 
-async def _sign_indexes(
-    sessions: SessionFactory, storage: Storage, settings: Settings, keys: Keys, project_id: int
-) -> list[Signing]:
-    silence_s = settings.dramatiq.heartbeat_timeout_ms / 1000
-    async with index_lock(sessions, project_id, silence_s=silence_s) as lock:
-        async with sessions() as session:
+async def _sign_indexes(context: AdminContext, keys: Keys, project_id: int) -> list[Signing]:
+    silence_s = context.settings.dramatiq.heartbeat_timeout_ms / 1000
+    async with index_lock(context.sessions, project_id, silence_s=silence_s) as lock:
+        async with context.sessions() as session:
             kept = await indexes.kept(session, project_id)
-        at_hand = project_indexes(storage, settings, project_id, kept)
+        at_hand = project_indexes(context.storage, context.settings, project_id, kept)
         there = await asyncio.to_thread(_digests, at_hand)
         await lock.confirm()
         done = []
-        async with sessions.begin() as session:
+        async with context.sessions.begin() as session:
             for name, digest in there.items():
                 signature = keys.sign(index_content(project_id, name, digest))
                 outcome, reason = _judge(kept, name, digest, signature)

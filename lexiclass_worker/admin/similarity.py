@@ -17,9 +17,8 @@ from lexiclass import (
 )
 from lexiclass.index.embeddings import EmbeddingConfiguration
 from lexiclass_core import layout
-from lexiclass_core.db import SessionFactory
+from lexiclass_worker.admin.context import AdminContext
 from lexiclass_worker.admin.library_errors import library_errors
-from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import InvalidRequest, NotFound
 from lexiclass_worker.jobs.inputs import ProjectIndexes
@@ -65,13 +64,7 @@ class DuplicateGroup:
 
 
 async def find_similar(
-    sessions: SessionFactory,
-    storage: Storage,
-    settings: Settings,
-    choice: IndexChoice,
-    query: int | str,
-    *,
-    limit: int,
+    context: AdminContext, choice: IndexChoice, query: int | str, *, limit: int
 ) -> list[Neighbour]:
     """Find the documents of a project that are most like one of them, or like a text.
 
@@ -83,16 +76,16 @@ async def find_similar(
         InvalidRequest: If the document is not in the index.
         WorkerError: What the library failed with.
     """
-    async with sessions() as session:
+    async with context.sessions() as session:
         await projects.require_project(session, choice.project_id)
         if isinstance(query, int):
             await documents.require_document(session, choice.project_id, query)
     with library_errors():
-        find = await _opened(sessions, storage, settings, choice, _finder)
+        find = await _opened(context, choice, _finder)
         asked = limit
         while True:
             found = await asyncio.to_thread(find, query, asked)
-            async with sessions() as session:
+            async with context.sessions() as session:
                 ids = [neighbour.id for neighbour in found]
                 rows = await documents.find_documents(session, choice.project_id, ids)
             there = {row.id for row in rows}
@@ -103,12 +96,7 @@ async def find_similar(
 
 
 async def report_duplicates(
-    sessions: SessionFactory,
-    storage: Storage,
-    settings: Settings,
-    choice: IndexChoice,
-    *,
-    threshold: float,
+    context: AdminContext, choice: IndexChoice, *, threshold: float
 ) -> list[DuplicateGroup]:
     """Group the documents of a project that are the same, or nearly, with what their labels say.
 
@@ -119,13 +107,13 @@ async def report_duplicates(
         NotFound: If the project or the index does not exist.
         WorkerError: What the library failed with.
     """
-    async with sessions() as session:
+    async with context.sessions() as session:
         await projects.require_project(session, choice.project_id)
     with library_errors():
-        index = await _opened(sessions, storage, settings, choice, _open_tokens)
+        index = await _opened(context, choice, _open_tokens)
         groups = await asyncio.to_thread(find_duplicates, index, threshold=threshold)
     ids = [document.id for group in groups for document in group]
-    async with sessions() as session:
+    async with context.sessions() as session:
         rows = await documents.find_documents(session, choice.project_id, ids)
         known = await labels.labels_of(session, ids)
     there = {row.id for row in rows}
@@ -149,20 +137,18 @@ def _describe(group: list[Duplicate], known: dict[int, list[FieldLabel]]) -> Dup
 
 
 async def _opened(
-    sessions: SessionFactory,
-    storage: Storage,
-    settings: Settings,
+    context: AdminContext,
     choice: IndexChoice,
     opener: Callable[[ProjectIndexes, Settings, IndexChoice], T],
 ) -> T:
     """What an opener makes of the project's indexes, if need be of those published meanwhile."""
     before = None
     while True:
-        async with sessions() as session:
+        async with context.sessions() as session:
             kept = await indexes.kept(session, choice.project_id)
-        at_hand = project_indexes(storage, settings, choice.project_id, kept)
+        at_hand = project_indexes(context.storage, context.settings, choice.project_id, kept)
         try:
-            return await asyncio.to_thread(opener, at_hand, settings, choice)
+            return await asyncio.to_thread(opener, at_hand, context.settings, choice)
         except ModelCorrupt:
             if kept == before:
                 raise

@@ -17,8 +17,9 @@ from lexiclass_core.documents import SuspectLabel
 from lexiclass_core.models import Model, ModelStatus
 from lexiclass_core.schemas import ModelRequest
 from lexiclass_core.statuses import SuspectStatus
+from lexiclass_worker.admin.context import AdminContext
 from lexiclass_worker.admin.library_errors import library_errors
-from lexiclass_worker.admin.predictions import Record, Surroundings, add_texts
+from lexiclass_worker.admin.predictions import Record, add_texts
 from lexiclass_worker.errors import InvalidRequest, ModelCorrupt, NoReadyModel
 from lexiclass_worker.jobs.suspects import FOUND_SUSPECTS, MOST_SUSPECTS
 from lexiclass_worker.ml.suspects import suspects_in
@@ -30,7 +31,7 @@ _PAGE: Final = 200
 
 
 async def suspects(
-    where: Surroundings,
+    context: AdminContext,
     project_id: int,
     field_id: int,
     *,
@@ -45,7 +46,7 @@ async def suspects(
     Raises:
         NotFound: If the project or the field does not exist.
     """
-    async with where.sessions() as session:
+    async with context.sessions() as session:
         await projects.require_field(session, project_id, field_id)
         found = await documents.list_suspects(
             session, project_id, field_id, status=status, limit=limit
@@ -54,7 +55,7 @@ async def suspects(
         page = found[start : start + _PAGE]
         records = [_record(suspect) for suspect in page]
         if with_text:
-            await add_texts(where, project_id, page, records)
+            await add_texts(context, project_id, page, records)
         yield records
 
 
@@ -87,7 +88,7 @@ async def require_looked_for(session: AsyncSession, field_id: int) -> dict[str, 
     return {**said, "num_documents": number, "version": model.version}
 
 
-async def find_again(where: Surroundings, project_id: int, field_id: int, version: int) -> None:
+async def find_again(context: AdminContext, project_id: int, field_id: int, version: int) -> None:
     """Find the labels that look wrong in what a training has kept, in place of those before.
 
     Raises:
@@ -97,12 +98,12 @@ async def find_again(where: Surroundings, project_id: int, field_id: int, versio
         ModelCorrupt: If its files are gone.
         WorkerError: What the library failed with, MODEL_CORRUPT of files that were changed.
     """
-    async with where.sessions() as session:
+    async with context.sessions() as session:
         await projects.require_field(session, project_id, field_id)
         model = await model_versions.require_ready_version(session, field_id, version)
         digest = model.manifest_digest
     request = ModelRequest(project_id=project_id, field_id=field_id)
-    with library_errors(), model_files(where.storage, request, version) as path:
+    with library_errors(), model_files(context.storage, request, version) as path:
         found = await asyncio.to_thread(_find, path, digest)
     if found is None:
         raise _not_looked_for(field_id, version)
@@ -112,11 +113,11 @@ async def find_again(where: Surroundings, project_id: int, field_id: int, versio
         directory = layout.model_directory(project_id, field_id, version)
         raise ModelCorrupt(
             f"what model version {version} of field {field_id} has kept of its training names no "
-            f"documents of a project: restore {where.storage.locate(directory)} or train a new "
+            f"documents of a project: restore {context.storage.locate(directory)} or train a new "
             "version",
             details={"field_id": field_id, "model_version": version},
         ) from error
-    async with where.sessions.begin() as session:
+    async with context.sessions.begin() as session:
         class_ids = await projects.classes(session, field_id)
         await replace_open(session, field_id, version, checked, class_ids)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lexiclass_core.schemas import ModelRequest
-from lexiclass_worker.admin.predictions import Surroundings
+from lexiclass_worker.admin.context import AdminContext
 from lexiclass_worker.artifacts.transfers import transferring
 from lexiclass_worker.jobs.prediction import PredictTextJob
 from lexiclass_worker.repositories import model_versions, projects
@@ -43,7 +43,7 @@ class TextPrediction:
 
 
 async def predict_text(
-    where: Surroundings,
+    context: AdminContext,
     project_id: int,
     field_id: int,
     text: str,
@@ -61,17 +61,17 @@ async def predict_text(
         NoReadyModel: If there is no model to use.
         WorkerError: What the library failed with.
     """
-    async with where.sessions() as session:
+    async with context.sessions() as session:
         await projects.require_field(session, project_id, field_id)
         model = await model_versions.require_ready_version(session, field_id, version)
-    require_signed(where.settings.storage.keys, project_id, model)
+    require_signed(context.settings.storage.keys, project_id, model)
     request = ModelRequest(project_id=project_id, field_id=field_id)
-    sandbox = Sandbox.from_settings(where.settings, tasks=1)
-    async with transferring(model_files(where.storage, request, model.version)) as directory:
+    sandbox = Sandbox.from_settings(context.settings, tasks=1)
+    async with transferring(model_files(context.storage, request, model.version)) as directory:
         outcome = await sandbox.run(
             PredictTextJob(
                 text=text,
-                pretrained_directory=where.settings.lexiclass_pretrained_directory.absolute(),
+                pretrained_directory=context.settings.lexiclass_pretrained_directory.absolute(),
                 model_directory=directory,
                 manifest_digest=model.manifest_digest,
                 expected=expected_pipeline(request),

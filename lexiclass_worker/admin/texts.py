@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final
 
-from lexiclass_worker.artifacts.storage import Storage
-from lexiclass_worker.config import Settings
+from lexiclass_worker.admin.context import AdminContext
 from lexiclass_worker.jobs.document_refs import DocumentRef
 from lexiclass_worker.services.inputs import project_documents
 
@@ -14,13 +13,13 @@ EXCERPT_CHARACTERS: Final = 120
 
 
 async def read_texts(
-    storage: Storage, settings: Settings, project_id: int, documents: Iterable[DocumentRef]
+    context: AdminContext, project_id: int, documents: Iterable[DocumentRef]
 ) -> dict[int, str]:
     """The texts of documents of a project; those that cannot be read are left out.
 
     No file outside of the project's folder is read.
     """
-    return await asyncio.to_thread(_read, storage, settings, project_id, list(documents))
+    return await asyncio.to_thread(_read, context, project_id, list(documents))
 
 
 def excerpt(text: str | None, characters: int = EXCERPT_CHARACTERS) -> str | None:
@@ -34,14 +33,12 @@ def excerpt(text: str | None, characters: int = EXCERPT_CHARACTERS) -> str | Non
     return line[: characters - 1].rstrip() + "…"
 
 
-def _read(
-    storage: Storage, settings: Settings, project_id: int, documents: list[DocumentRef]
-) -> dict[int, str]:
+def _read(context: AdminContext, project_id: int, documents: list[DocumentRef]) -> dict[int, str]:
     # It loads NumPy, which a command that shows no text does not wait for.
     from lexiclass import Document  # noqa: PLC0415
     from lexiclass_worker.ml.documents import read_documents  # noqa: PLC0415
 
-    source = project_documents(storage, settings, project_id)
+    source = project_documents(context.storage, context.settings, project_id)
     return {
         int(document.id): document.text
         for document in read_documents(source, documents)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lexiclass_core.client.messages import Sender
     from lexiclass_core.db import SessionFactory
     from lexiclass_core.queueing.messages import MessageStore
+    from lexiclass_worker.admin.context import AdminContext
 
 T = TypeVar("T")
 
@@ -55,14 +56,36 @@ async def open_sessions(settings: Settings) -> AsyncIterator[SessionFactory]:
         yield create_session_factory(engine)
 
 
-def in_session(settings: Settings, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-    """What some work on DATABASE_URI comes to, in one transaction."""
+def in_sessions(settings: Settings, work: Callable[[SessionFactory], Awaitable[T]]) -> T:
+    """What some work on DATABASE_URI comes to, in transactions of its own."""
 
     async def run() -> T:
-        async with open_sessions(settings) as sessions, sessions.begin() as session:
-            return await work(session)
+        async with open_sessions(settings) as sessions:
+            return await work(sessions)
 
     return asyncio.run(run())
+
+
+def in_session(settings: Settings, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    """The same in one transaction."""
+
+    async def run(sessions: SessionFactory) -> T:
+        async with sessions.begin() as session:
+            return await work(session)
+
+    return in_sessions(settings, run)
+
+
+def in_context(settings: Settings, work: Callable[[AdminContext], Awaitable[T]]) -> T:
+    """The same on DATABASE_URI and STORAGE__BASE_PATH."""
+    from lexiclass_worker.admin.context import AdminContext
+    from lexiclass_worker.artifacts.opening import open_storage
+
+    storage = open_storage(settings.storage.base_path)
+    return in_sessions(
+        settings,
+        lambda sessions: work(AdminContext(sessions=sessions, storage=storage, settings=settings)),
+    )
 
 
 @contextmanager

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.connections import in_session
 from lexiclass_worker.cli.output import AsJson
-from lexiclass_worker.cli.references import ProjectName, find_project
+from lexiclass_worker.cli.references import ProjectName, resolve, resolve_documents
 from lexiclass_worker.cli.submit import Submitting, submit
 from lexiclass_worker.config import load_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Wait = Annotated[
@@ -40,7 +42,9 @@ def delete_documents(
     """Erase documents: rows, texts, what indexes and histories of predictions hold of them."""
     from lexiclass_core.schemas import EraseDocuments
 
-    project_id, numbers = asyncio.run(_find(project, documents))
+    settings = load_settings()
+    project_id, _ = resolve(settings, project)
+    numbers = sorted(set(resolve_documents(settings, project_id, documents)))
     models = ", and the models that may hold words of them" if remove_models else ""
     _ask(
         f"Erase {len(numbers)} documents of project {project_id}{models}, for good?",
@@ -57,9 +61,19 @@ def delete_project(
     project: ProjectName, yes: Yes = False, wait: Wait = True, as_json: AsJson = False
 ) -> None:
     """Delete a project with all it has: documents, labels, models, predictions, tasks, files."""
+    from lexiclass_core.models import Project
     from lexiclass_core.schemas import DeleteProject
+    from lexiclass_worker.repositories import documents
 
-    project_id, name, number = asyncio.run(_describe(project))
+    settings = load_settings()
+    project_id, _ = resolve(settings, project)
+
+    async def describe(session: AsyncSession) -> tuple[str, int]:
+        row = await session.get(Project, project_id)
+        name = "" if row is None else f" ({row.name})"
+        return name, await documents.count(session, project_id)
+
+    name, number = in_session(settings, describe)
     _ask(
         f"Delete project {project_id}{name} with {number} documents and all it has, for good?",
         yes=yes,
@@ -74,26 +88,3 @@ def _ask(question: str, *, yes: bool, as_json: bool) -> None:
     if as_json:
         raise typer.BadParameter("--json asks no questions: add --yes")
     typer.confirm(question, abort=True)
-
-
-async def _find(project: str, references: list[str]) -> tuple[int, list[int]]:
-    """The numbers of a project and of documents; one that is no document may have been one."""
-    from lexiclass_core.documents import find_documents
-
-    async with open_sessions(load_settings()) as sessions:
-        project_id = await find_project(sessions, project)
-        async with sessions() as session:
-            found = await find_documents(session, project_id, references, may_be_gone=True)
-    return project_id, sorted(set(found))
-
-
-async def _describe(project: str) -> tuple[int, str, int]:
-    from lexiclass_core.models import Project
-    from lexiclass_worker.repositories import documents
-
-    async with open_sessions(load_settings()) as sessions:
-        project_id = await find_project(sessions, project)
-        async with sessions() as session:
-            row = await session.get(Project, project_id)
-            name = "" if row is None else f" ({row.name})"
-            return project_id, name, await documents.count(session, project_id)

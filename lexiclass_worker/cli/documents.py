@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from lexiclass_core.statuses import IndexStatus
 from lexiclass_worker.cli import deletions
-from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.connections import in_context
 from lexiclass_worker.cli.output import (
     AsJson,
     console,
@@ -23,6 +22,7 @@ from lexiclass_worker.cli.references import Limit, ProjectName, find_project
 from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:
+    from lexiclass_worker.admin.context import AdminContext
     from lexiclass_worker.admin.documents import DocumentDetails, DocumentEntry
     from lexiclass_worker.repositories.labels import FieldLabel
 
@@ -61,35 +61,29 @@ def list_documents(
     """List documents by number: source, labels, and the beginning of the text."""
     from lexiclass_core import references
     from lexiclass_worker.admin import documents
-    from lexiclass_worker.artifacts.opening import open_storage
     from lexiclass_worker.repositories.document_rows import DocumentFilter
 
     if class_name is not None and field is None:
         raise typer.BadParameter("--class needs the --field that it is a class of")
-    settings = load_settings()
 
-    async def read() -> list[DocumentEntry]:
-        async with open_sessions(settings) as sessions:
-            project_id, field_id, class_id = await find_project(sessions, project), None, None
-            async with sessions() as session:
-                if field is not None:
-                    field_id = await references.find_field(session, project_id, field)
-                    if class_name is not None:
-                        class_id = await references.find_class(session, field_id, class_name)
-            wanted = DocumentFilter(
-                project_id=project_id,
-                index_status=index_status,
-                is_labelled=labelled,
-                field_id=field_id,
-                class_id=class_id,
-                source=source,
-            )
-            storage = open_storage(settings.storage.base_path)
-            return await documents.list_documents(
-                sessions, storage, settings, wanted, after=after, limit=limit
-            )
+    async def read(context: AdminContext) -> list[DocumentEntry]:
+        project_id, field_id, class_id = await find_project(context.sessions, project), None, None
+        async with context.sessions() as session:
+            if field is not None:
+                field_id = await references.find_field(session, project_id, field)
+                if class_name is not None:
+                    class_id = await references.find_class(session, field_id, class_name)
+        wanted = DocumentFilter(
+            project_id=project_id,
+            index_status=index_status,
+            is_labelled=labelled,
+            field_id=field_id,
+            class_id=class_id,
+            source=source,
+        )
+        return await documents.list_documents(context, wanted, after=after, limit=limit)
 
-    entries = asyncio.run(read())
+    entries = in_context(load_settings(), read)
     if as_json:
         print_json([entry.as_fields() for entry in entries])
         return
@@ -113,17 +107,12 @@ def show_document(
 ) -> None:
     """Show a document: where it is from, its labels, its latest predictions, its text."""
     from lexiclass_worker.admin import documents
-    from lexiclass_worker.artifacts.opening import open_storage
 
-    settings = load_settings()
+    async def read(context: AdminContext) -> DocumentDetails:
+        project_id = await find_project(context.sessions, project)
+        return await documents.show_document(context, project_id, document)
 
-    async def read() -> DocumentDetails:
-        storage = open_storage(settings.storage.base_path)
-        async with open_sessions(settings) as sessions:
-            project_id = await find_project(sessions, project)
-            return await documents.show_document(sessions, storage, settings, project_id, document)
-
-    details = asyncio.run(read())
+    details = in_context(load_settings(), read)
     text = details.text
     if text is not None and not full:
         text = text[:_BEGINNING]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,14 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from lexiclass_worker.admin.export_formats import ExportFormat
-from lexiclass_worker.cli.connections import open_sessions
 from lexiclass_worker.cli.output import errors
-from lexiclass_worker.config import Settings
 
 if TYPE_CHECKING:
+    from lexiclass_worker.admin.context import AdminContext
     from lexiclass_worker.admin.export_files import Record
     from lexiclass_worker.admin.exporting import ExportReport
-    from lexiclass_worker.admin.predictions import Surroundings
     from lexiclass_worker.repositories.prediction_rows import LabelFilter, PredictionFilter
 
 
@@ -97,19 +94,8 @@ class ExportOptions:
         return self.with_text or self.format is ExportFormat.LABEL_STUDIO
 
 
-@asynccontextmanager
-async def surroundings(settings: Settings) -> AsyncIterator[Surroundings]:
-    """The database and the storage of the settings."""
-    from lexiclass_worker.admin.predictions import Surroundings
-    from lexiclass_worker.artifacts.opening import open_storage
-
-    async with open_sessions(settings) as sessions:
-        storage = open_storage(settings.storage.base_path)
-        yield Surroundings(sessions=sessions, storage=storage, settings=settings)
-
-
 async def write(
-    where: Surroundings,
+    context: AdminContext,
     pages: AsyncGenerator[list[Record]],
     wanted: PredictionFilter | LabelFilter,
     columns: list[str],
@@ -122,7 +108,7 @@ async def write(
     from lexiclass_worker.admin.exporting import export, with_excerpts
     from lexiclass_worker.repositories import projects
 
-    async with where.sessions() as session:
+    async with context.sessions() as session:
         # Before anything is written.
         await projects.require_field(session, wanted.project_id, wanted.field_id)
         field = (await versions.require_field(session, wanted.field_id)).name

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.connections import in_sessions
 from lexiclass_worker.cli.model_changes import By, Reason, author_of, print_change
 from lexiclass_worker.cli.output import (
     EXIT_FAILED,
@@ -24,6 +23,7 @@ from lexiclass_worker.cli.references import FieldWords, find_lone_field
 from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:
+    from lexiclass_core.db import SessionFactory
     from lexiclass_core.gates import FieldConfig, Judgement
     from lexiclass_core.models import Model
     from lexiclass_core.versions import GatedChange
@@ -80,24 +80,20 @@ def gates(
         changes["promote_after_evaluation"] = promote_after_evaluation
     is_changed = clear or bool(changes["gates"]) or promote_after_evaluation is not None
     author = author_of(by, reason) if is_changed else None
-    settings = load_settings()
 
-    async def run() -> tuple[FieldConfig, Model | None]:
+    async def run(sessions: SessionFactory) -> tuple[FieldConfig, Model | None]:
         from lexiclass_core import versions
         from lexiclass_core.gates import FieldConfig
 
-        async with open_sessions(settings) as sessions:
-            field_id = await find_lone_field(sessions, words)
-            async with sessions.begin() as session:
-                config = FieldConfig()
-                if not clear:
-                    config = await versions.field_config(session, field_id)
-                if author is not None:
-                    config = _changed(config, changes)
-                    await versions.set_field_config(session, field_id, config, author)
-                return config, await versions.serving_version(session, field_id)
+        field_id = await find_lone_field(sessions, words)
+        async with sessions.begin() as session:
+            config = FieldConfig() if clear else await versions.field_config(session, field_id)
+            if author is not None:
+                config = _changed(config, changes)
+                await versions.set_field_config(session, field_id, config, author)
+            return config, await versions.serving_version(session, field_id)
 
-    config, serving = asyncio.run(run())
+    config, serving = in_sessions(load_settings(), run)
     if as_json:
         print_json(config.model_dump(mode="json"))
         return

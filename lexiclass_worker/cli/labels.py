@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from lexiclass.cli.option_groups import grouped
 from lexiclass_worker.cli import label_changes, suspects
+from lexiclass_worker.cli.connections import in_context
 from lexiclass_worker.cli.documents import After
-from lexiclass_worker.cli.exporting import (
-    ClassName,
-    ExportOptions,
-    Split,
-    surroundings,
-    tell,
-    write,
-)
+from lexiclass_worker.cli.exporting import ClassName, ExportOptions, Split, tell, write
 from lexiclass_worker.cli.output import AsJson, Column, console, print_json, print_rows, prose
 from lexiclass_worker.cli.references import FieldName, Limit, ProjectName, find_field
 from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:
+    from lexiclass_worker.admin.context import AdminContext
     from lexiclass_worker.admin.export_files import Record
     from lexiclass_worker.admin.exporting import ExportReport
-    from lexiclass_worker.admin.predictions import Surroundings
     from lexiclass_worker.repositories.prediction_rows import LabelFilter
 
 app = typer.Typer(help="The labels of a field.", no_args_is_help=True)
@@ -51,16 +44,13 @@ def list_labels(
     from lexiclass_worker.admin.exporting import first
     from lexiclass_worker.admin.texts import excerpt
 
-    settings = load_settings()
+    async def read(context: AdminContext) -> list[Record]:
+        wanted = await _filter(context, project, field, class_name, split)
+        size = min(limit, 200)
+        pages = predictions.labels(context, wanted, with_text=True, after=after, size=size)
+        return await first(pages, limit)
 
-    async def read() -> list[Record]:
-        async with surroundings(settings) as where:
-            wanted = await _filter(where, project, field, class_name, split)
-            size = min(limit, 200)
-            pages = predictions.labels(where, wanted, with_text=True, after=after, size=size)
-            return await first(pages, limit)
-
-    records = asyncio.run(read())
+    records = in_context(load_settings(), read)
     for record in records:
         record["excerpt"] = excerpt(record.pop("text"))
     if as_json:
@@ -96,29 +86,26 @@ def export_labels(
     from lexiclass.corpora import GUARDED
     from lexiclass_worker.admin import predictions
 
-    settings = load_settings()
+    async def run(context: AdminContext) -> ExportReport:
+        wanted = await _filter(context, project, field, class_name, split)
+        pages = predictions.labels(context, wanted, with_text=options.reads_texts)
+        # What can be imported says how to undo what was done for spreadsheets.
+        guarded = [GUARDED] if options.is_guarded and options.with_text else []
+        return await write(context, pages, wanted, [*_COLUMNS, *guarded], options)
 
-    async def run() -> ExportReport:
-        async with surroundings(settings) as where:
-            wanted = await _filter(where, project, field, class_name, split)
-            pages = predictions.labels(where, wanted, with_text=options.reads_texts)
-            # What can be imported says how to undo what was done for spreadsheets.
-            guarded = [GUARDED] if options.is_guarded and options.with_text else []
-            return await write(where, pages, wanted, [*_COLUMNS, *guarded], options)
-
-    tell(asyncio.run(run()), "labels", options)
+    tell(in_context(load_settings(), run), "labels", options)
 
 
 async def _filter(
-    where: Surroundings, project: str, field: str, class_name: str | None, split: Split
+    context: AdminContext, project: str, field: str, class_name: str | None, split: Split
 ) -> LabelFilter:
     from lexiclass_core import references
     from lexiclass_worker.repositories.prediction_rows import LabelFilter
 
-    project_id, field_id = await find_field(where.sessions, project, field)
+    project_id, field_id = await find_field(context.sessions, project, field)
     class_id = None
     if class_name is not None:
-        async with where.sessions() as session:
+        async with context.sessions() as session:
             class_id = await references.find_class(session, field_id, class_name)
     return LabelFilter(
         project_id=project_id,

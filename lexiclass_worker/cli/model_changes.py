@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -11,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from lexiclass_core.statuses import ServingRule
-from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.connections import in_context, in_session
 from lexiclass_worker.cli.output import AsJson, console, print_json
 from lexiclass_worker.cli.references import (
     FieldWords,
     VersionWords,
     find_lone_field,
+    resolve_lone_field,
     split_version,
 )
 from lexiclass_worker.config import load_settings
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from lexiclass_core.versions import Author, Change, GatedChange, RuleChange
+    from lexiclass_worker.admin.context import AdminContext
 
 T = TypeVar("T")
 
@@ -89,7 +90,6 @@ def promote(
     """Verify a version's files, and let it serve until another is promoted."""
     from lexiclass_core.versions import Change
     from lexiclass_worker.admin import promotion
-    from lexiclass_worker.artifacts.opening import open_storage
     from lexiclass_worker.cli.gates import print_gated
 
     field, version = split_version(words)
@@ -97,19 +97,15 @@ def promote(
         raise typer.BadParameter("--override is for --gate: without it there is no gate")
     if override is not None and (reason or not override.strip()):
         raise typer.BadParameter("say why once: --override REASON")
-    settings, author = load_settings(), author_of(by, reason if override is None else override)
+    author = author_of(by, reason if override is None else override)
 
-    storage, keys = open_storage(settings.storage.base_path), settings.storage.keys
+    async def run(context: AdminContext) -> Change | GatedChange:
+        what = context, await find_lone_field(context.sessions, field), version, author
+        if not gate:
+            return await promotion.promote(*what)
+        return await promotion.promote_through_gates(*what, override=override is not None)
 
-    async def run() -> Change | GatedChange:
-        async with open_sessions(settings) as sessions:
-            what = sessions, storage, await find_lone_field(sessions, field), version, author
-            if not gate:
-                return await promotion.promote(*what, keys=keys)
-            is_forced = override is not None
-            return await promotion.promote_through_gates(*what, override=is_forced, keys=keys)
-
-    done = asyncio.run(run())
+    done = in_context(load_settings(), run)
     if isinstance(done, Change):
         print_change(done, "is promoted", as_json=as_json)
     else:
@@ -168,14 +164,8 @@ def reinstate(
 
 def _change(field: list[str], work: Callable[[AsyncSession, int], Awaitable[T]]) -> T:
     settings = load_settings()
-
-    async def run() -> T:
-        async with open_sessions(settings) as sessions:
-            field_id = await find_lone_field(sessions, field)
-            async with sessions.begin() as session:
-                return await work(session, field_id)
-
-    return asyncio.run(run())
+    field_id = resolve_lone_field(settings, field)
+    return in_session(settings, lambda session: work(session, field_id))
 
 
 def print_change(change: Change, what: str, *, as_json: bool) -> None:

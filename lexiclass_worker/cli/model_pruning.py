@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.filesize import decimal
 
-from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.connections import in_context
 from lexiclass_worker.cli.model_changes import By, Reason, author_of
 from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows, prose
 from lexiclass_worker.cli.references import FieldWords, resolve_lone_field
-from lexiclass_worker.config import Settings, load_settings
+from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:
-    from lexiclass_core.versions import Author
     from lexiclass_worker.admin.pruning import Verdict
 
 
@@ -40,9 +38,11 @@ def prune(
     """
     if as_json and not (yes or dry_run):
         raise typer.BadParameter("--json asks no questions: add --yes or --dry-run")
+    from lexiclass_worker.admin import pruning
+
     settings, author = load_settings(), author_of(by, reason)
     field_id = resolve_lone_field(settings, words)
-    plan = asyncio.run(_prune(settings, field_id, keep, None))
+    plan = in_context(settings, lambda here: pruning.plan_pruning(here, field_id, keep=keep))
     if dry_run:
         print_json([asdict(verdict) for verdict in plan]) if as_json else _print_verdicts(plan)
         return
@@ -50,22 +50,8 @@ def prune(
     if not as_json and doomed and not yes:
         _print_verdicts(plan)
         typer.confirm(f"Remove the files of {len(doomed)} versions for good?", abort=True)
-    done = asyncio.run(_prune(settings, field_id, keep, author))
+    done = in_context(settings, lambda here: pruning.prune(here, field_id, author, keep=keep))
     print_json([asdict(verdict) for verdict in done]) if as_json else _print_verdicts(done)
-
-
-async def _prune(
-    settings: Settings, field_id: int, keep: int | None, author: Author | None
-) -> list[Verdict]:
-    """Prune, or only plan to where nobody is the author of it."""
-    from lexiclass_worker.admin import pruning
-    from lexiclass_worker.artifacts.opening import open_storage
-
-    storage = open_storage(settings.storage.base_path)
-    async with open_sessions(settings) as sessions:
-        if author is None:
-            return await pruning.plan_pruning(sessions, storage, field_id, keep=keep)
-        return await pruning.prune(sessions, storage, field_id, author, keep=keep)
 
 
 def _print_verdicts(verdicts: list[Verdict]) -> None:

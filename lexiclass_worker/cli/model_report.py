@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import webbrowser
 from pathlib import Path
 from tempfile import mkdtemp
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.markup import escape
 
+from lexiclass_worker.cli.connections import in_context
 from lexiclass_worker.cli.output import AsJson, console, print_json, print_text
 from lexiclass_worker.cli.references import VersionWords, resolve_lone_field, split_version
 from lexiclass_worker.config import load_settings
@@ -27,19 +27,11 @@ _COLORS: Final = {"error": "bold red", "warning": "bold yellow", "note": "bold"}
 def report(words: VersionWords, opens: Open = False, as_json: AsJson = False) -> None:
     """Show the report of a version's latest evaluation: verdict, findings, where its page is."""
     from lexiclass_worker.admin.reports import read_report
-    from lexiclass_worker.cli.exporting import surroundings
 
     named, version = split_version(words)
     settings = load_settings()
     field_id = resolve_lone_field(settings, named)
-
-    async def read() -> KeptReport:
-        async with surroundings(settings) as where:
-            return await read_report(
-                where.sessions, where.storage, field_id, version, keys=settings.storage.keys
-            )
-
-    kept = asyncio.run(read())
+    kept = in_context(settings, lambda context: read_report(context, field_id, version))
     if as_json:
         print_json({"location": kept.location, "report": kept.report.model_dump(mode="json")})
     else:

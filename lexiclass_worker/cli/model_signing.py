@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.connections import in_context
 from lexiclass_worker.cli.output import AsJson, print_json, print_rows, prose
 from lexiclass_worker.cli.references import find_project
-from lexiclass_worker.config import Settings, load_settings
+from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:
+    from lexiclass_worker.admin.context import AdminContext
     from lexiclass_worker.admin.signing import Signing
 
 
@@ -29,7 +29,18 @@ def sign(
     Once after the first key is set, and after another one has come before it. What the rows know
     otherwise than it lies in the storage is refused.
     """
-    done = asyncio.run(_sign(load_settings(), project))
+    from lexiclass_worker.admin.signing import sign_files
+    from lexiclass_worker.repositories import projects
+
+    async def sign_all(context: AdminContext) -> list[Signing]:
+        if project is not None:
+            ids = [await find_project(context.sessions, project)]
+        else:
+            async with context.sessions() as session:
+                ids = [each["id"] for each in await projects.list_projects(session)]
+        return [each for project_id in ids for each in await sign_files(context, project_id)]
+
+    done = in_context(load_settings(), sign_all)
     if as_json:
         print_json([asdict(each) for each in done])
     else:
@@ -52,22 +63,3 @@ def _described(signing: Signing) -> str:
         return f"index {signing.name}"
     version = f"field {signing.field_id}, version {signing.name}"
     return version if signing.test_set is None else f"{version}, report {signing.test_set[:12]}"
-
-
-async def _sign(settings: Settings, project: str | None) -> list[Signing]:
-    from lexiclass_worker.admin.signing import sign_files
-    from lexiclass_worker.artifacts.opening import open_storage
-    from lexiclass_worker.repositories import projects
-
-    storage = open_storage(settings.storage.base_path)
-    async with open_sessions(settings) as sessions:
-        if project is not None:
-            ids = [await find_project(sessions, project)]
-        else:
-            async with sessions() as session:
-                ids = [each["id"] for each in await projects.list_projects(session)]
-        return [
-            each
-            for project_id in ids
-            for each in await sign_files(sessions, storage, settings, project_id)
-        ]

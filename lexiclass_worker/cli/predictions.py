@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from lexiclass.cli.option_groups import grouped
+from lexiclass_worker.cli.connections import in_context
 from lexiclass_worker.cli.documents import After
-from lexiclass_worker.cli.exporting import (
-    ClassName,
-    ExportOptions,
-    Split,
-    surroundings,
-    tell,
-    write,
-)
+from lexiclass_worker.cli.exporting import ClassName, ExportOptions, Split, tell, write
 from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows, prose
 from lexiclass_worker.cli.references import FieldName, Limit, ProjectName, find_field
 from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:
+    from lexiclass_worker.admin.context import AdminContext
     from lexiclass_worker.admin.export_files import Record
     from lexiclass_worker.admin.exporting import ExportReport
-    from lexiclass_worker.admin.predictions import Surroundings
     from lexiclass_worker.repositories.prediction_rows import PredictionFilter
 
 app = typer.Typer(help="The latest predictions of a field.", no_args_is_help=True)
@@ -95,7 +88,7 @@ class _Choice:
         """Which labels the documents have; None if it does not matter whether they have any."""
         return self.split or (Split.TEST if self.wrong else None)
 
-    async def filter(self, where: Surroundings) -> PredictionFilter:
+    async def filter(self, context: AdminContext) -> PredictionFilter:
         """The rows that are meant.
 
         Raises:
@@ -104,10 +97,10 @@ class _Choice:
         from lexiclass_core import references
         from lexiclass_worker.repositories.prediction_rows import PredictionFilter
 
-        project_id, field_id = await find_field(where.sessions, self.project, self.field)
+        project_id, field_id = await find_field(context.sessions, self.project, self.field)
         class_id = None
         if self.class_name is not None:
-            async with where.sessions() as session:
+            async with context.sessions() as session:
                 class_id = await references.find_class(session, field_id, self.class_name)
         return PredictionFilter(
             project_id=project_id,
@@ -133,21 +126,18 @@ def list_predictions(
     from lexiclass_worker.admin.exporting import first
     from lexiclass_worker.admin.texts import excerpt
 
-    settings = load_settings()
+    async def read(context: AdminContext) -> list[Record]:
+        pages = predictions.predictions(
+            context,
+            await choice.filter(context),
+            changed_since=choice.changed_since,
+            with_text=True,
+            after=after,
+            size=min(limit, 200),
+        )
+        return await first(pages, limit)
 
-    async def read() -> list[Record]:
-        async with surroundings(settings) as where:
-            pages = predictions.predictions(
-                where,
-                await choice.filter(where),
-                changed_since=choice.changed_since,
-                with_text=True,
-                after=after,
-                size=min(limit, 200),
-            )
-            return await first(pages, limit)
-
-    records = asyncio.run(read())
+    records = in_context(load_settings(), read)
     for record in records:
         record["excerpt"] = excerpt(record.pop("text"))
     if as_json:
@@ -174,7 +164,6 @@ def export_predictions(
     from lexiclass_worker.admin import predictions
     from lexiclass_worker.admin.export_formats import ExportFormat
 
-    settings = load_settings()
     columns = list(_COLUMNS)
     if choice.is_accepted is not None:
         columns.append("is_accepted")
@@ -185,15 +174,15 @@ def export_predictions(
     if options.format is ExportFormat.PARQUET:
         columns.append("predicted_at")
 
-    async def run() -> ExportReport:
-        async with surroundings(settings) as where:
-            wanted = await choice.filter(where)
-            pages = predictions.predictions(
-                where, wanted, changed_since=choice.changed_since, with_text=options.reads_texts
-            )
-            return await write(where, pages, wanted, columns, options)
+    async def run(context: AdminContext) -> ExportReport:
+        wanted = await choice.filter(context)
+        pages = predictions.predictions(
+            context, wanted, changed_since=choice.changed_since, with_text=options.reads_texts
+        )
+        return await write(context, pages, wanted, columns, options)
 
-    tell(asyncio.run(run()), f"{'wrong ' if choice.wrong else ''}predictions", options)
+    what = f"{'wrong ' if choice.wrong else ''}predictions"
+    tell(in_context(load_settings(), run), what, options)
 
 
 def _print(records: list[Record], choice: _Choice) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
@@ -14,14 +13,16 @@ from rich.progress import TextColumn as ProgressText
 
 from lexiclass.cli.option_groups import grouped
 from lexiclass_worker.cli import deletions
-from lexiclass_worker.cli.connections import in_session, open_sessions
+from lexiclass_worker.cli.connections import in_context, in_session
 from lexiclass_worker.cli.corpus_options import CorpusOptions, CorpusPath, Unlabelled
 from lexiclass_worker.cli.import_report import print_import
 from lexiclass_worker.cli.output import AsJson, errors, print_json, print_rows, prose
-from lexiclass_worker.cli.references import ProjectName, find_project
+from lexiclass_worker.cli.references import ProjectName, resolve
 from lexiclass_worker.config import Settings, load_settings
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from lexiclass_worker.admin.import_report import ImportReport, ImportRequest
 
 app = typer.Typer(help="Projects and their documents.", no_args_is_help=True)
@@ -77,8 +78,16 @@ def add(
 
 
 def _add(project: str, path: Path, options: CorpusOptions, *, as_json: bool) -> None:
+    from lexiclass_worker.repositories import projects
+
     settings = load_settings()
-    project_id, fields = asyncio.run(_find(settings, project))
+    project_id, _ = resolve(settings, project)
+
+    async def read_fields(session: AsyncSession) -> list[str]:
+        await projects.require_project(session, project_id)
+        return await projects.field_names(session, project_id)
+
+    fields = in_session(settings, read_fields)
     columns = options.label_column or ()
     has_field = options.field or any("=" in column for column in columns)
     request = options.request(
@@ -133,6 +142,8 @@ def list_projects(as_json: AsJson = False) -> None:
 
 def import_with_progress(settings: Settings, request: ImportRequest) -> ImportReport:
     """Import, with a counter on standard error while it runs."""
+    from lexiclass_worker.admin.importing import import_corpus
+
     columns = (
         SpinnerColumn(),
         ProgressText("importing {task.completed:,.0f} records"),
@@ -140,29 +151,13 @@ def import_with_progress(settings: Settings, request: ImportRequest) -> ImportRe
     )
     with Progress(*columns, console=errors, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("", total=None)
-        return asyncio.run(
-            _import(settings, request, lambda done: progress.update(bar, completed=done))
+
+        def show(done: int) -> None:
+            progress.update(bar, completed=done)
+
+        return in_context(
+            settings, lambda context: import_corpus(context, request, on_progress=show)
         )
-
-
-async def _import(settings: Settings, request: ImportRequest, on_progress: Any) -> ImportReport:
-    from lexiclass_worker.admin.importing import import_corpus
-    from lexiclass_worker.artifacts.opening import open_storage
-
-    storage = open_storage(settings.storage.base_path)
-    async with open_sessions(settings) as sessions:
-        return await import_corpus(sessions, storage, request, on_progress=on_progress)
-
-
-async def _find(settings: Settings, project: str) -> tuple[int, list[str]]:
-    """A project's number, and the names of its fields."""
-    from lexiclass_worker.repositories import projects
-
-    async with open_sessions(settings) as sessions:
-        project_id = await find_project(sessions, project)
-        async with sessions() as session:
-            await projects.require_project(session, project_id)
-            return project_id, await projects.field_names(session, project_id)
 
 
 app.command("delete")(deletions.delete_project)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lexiclass_core.numbers import LARGEST_VERSION, number_of
-from lexiclass_worker.cli.connections import in_session, open_sessions
+from lexiclass_worker.cli.connections import in_session, in_sessions
 from lexiclass_worker.config import Settings
 
 if TYPE_CHECKING:
@@ -153,12 +152,7 @@ def resolve_documents(settings: Settings, project_id: int, documents: list[str])
 
 def resolve_lone_field(settings: Settings, words: list[str]) -> int:
     """See :func:`find_lone_field`."""
-
-    async def find() -> int:
-        async with open_sessions(settings) as sessions:
-            return await find_lone_field(sessions, words)
-
-    return asyncio.run(find())
+    return in_sessions(settings, lambda sessions: find_lone_field(sessions, words))
 
 
 def resolve(settings: Settings, project: str, field: str | None = None) -> tuple[int, int]:
@@ -168,10 +162,9 @@ def resolve(settings: Settings, project: str, field: str | None = None) -> tuple
         UnresolvedName: If one is unknown, or several projects have this name.
     """
 
-    async def find() -> tuple[int, int]:
-        async with open_sessions(settings) as sessions:
-            if field is None:
-                return await find_project(sessions, project), 0
-            return await find_field(sessions, project, field)
+    async def find(sessions: SessionFactory) -> tuple[int, int]:
+        if field is None:
+            return await find_project(sessions, project), 0
+        return await find_field(sessions, project, field)
 
-    return asyncio.run(find())
+    return in_sessions(settings, find)

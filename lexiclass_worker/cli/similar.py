@@ -5,24 +5,24 @@ Both work here and now, on the storage and the database; no worker need run.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from lexiclass.cli.option_groups import grouped
 from lexiclass.plugins.plugin_type import PluginType
-from lexiclass_worker.cli.connections import open_sessions
+from lexiclass_worker.cli.connections import in_context
 from lexiclass_worker.cli.output import AsJson, console, print_json, print_rows, prose
 from lexiclass_worker.cli.parameters import IndexParameters, TokenizerParameters
 from lexiclass_worker.cli.references import ProjectName, resolve, resolve_documents
 from lexiclass_worker.cli.text_files import TextFile
-from lexiclass_worker.config import Settings, load_settings
+from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:
     from lexiclass import Duplicate, Neighbour
+    from lexiclass_worker.admin.context import AdminContext
     from lexiclass_worker.admin.documents import Description
-    from lexiclass_worker.admin.similarity import DuplicateGroup, IndexChoice
+    from lexiclass_worker.admin.similarity import DuplicateGroup
 
 _EXCERPT: Final = 60
 
@@ -49,8 +49,9 @@ def similar(
     params: IndexParameters,
 ) -> None:
     """Find the documents of a project that are most like one of them, or like a text."""
+    from lexiclass_worker.admin.documents import describe
     from lexiclass_worker.admin.given_text import read_text
-    from lexiclass_worker.admin.similarity import IndexChoice
+    from lexiclass_worker.admin.similarity import IndexChoice, find_similar
     from lexiclass_worker.admin.texts import excerpt
 
     settings = load_settings()
@@ -72,7 +73,15 @@ def similar(
         feature_extractor=features,
         feature_extractor_params=parameters[PluginType.FEATURE_EXTRACTOR],
     )
-    neighbours, described = asyncio.run(_similar(settings, choice, query, limit))
+
+    async def find(
+        context: AdminContext,
+    ) -> tuple[list[Neighbour], dict[int, Description]]:
+        found = await find_similar(context, choice, query, limit=limit)
+        ids = [int(neighbour.id) for neighbour in found]
+        return found, await describe(context, project_id, ids)
+
+    neighbours, described = in_context(settings, find)
     rows = [
         {
             "rank": rank,
@@ -108,7 +117,8 @@ def duplicates(
 ) -> None:
     """Group the documents of a project that are the same, or nearly, and compare their labels."""
     from lexiclass.index import NEAR_DUPLICATE
-    from lexiclass_worker.admin.similarity import IndexChoice
+    from lexiclass_worker.admin.documents import describe
+    from lexiclass_worker.admin.similarity import IndexChoice, report_duplicates
 
     settings = load_settings()
     threshold = NEAR_DUPLICATE if threshold is None else threshold
@@ -120,7 +130,15 @@ def duplicates(
         tokenizer_params=parameters[PluginType.TOKENIZER],
         locale=locale or settings.lexiclass_locale,
     )
-    groups, described = asyncio.run(_duplicates(settings, choice, threshold))
+
+    async def find(
+        context: AdminContext,
+    ) -> tuple[list[DuplicateGroup], dict[int, Description]]:
+        groups = await report_duplicates(context, choice, threshold=threshold)
+        ids = [int(document.id) for group in groups for document in group.documents]
+        return groups, await describe(context, project_id, ids)
+
+    groups, described = in_context(settings, find)
     if as_json:
         print_json(
             {
@@ -133,34 +151,6 @@ def duplicates(
         )
         return
     _print(groups, described, threshold)
-
-
-async def _similar(
-    settings: Settings, choice: IndexChoice, query: int | str, limit: int
-) -> tuple[list[Neighbour], dict[int, Description]]:
-    from lexiclass_worker.admin.documents import describe
-    from lexiclass_worker.admin.similarity import find_similar
-    from lexiclass_worker.artifacts.opening import open_storage
-
-    storage = open_storage(settings.storage.base_path)
-    async with open_sessions(settings) as sessions:
-        found = await find_similar(sessions, storage, settings, choice, query, limit=limit)
-        ids = [int(neighbour.id) for neighbour in found]
-        return found, await describe(sessions, storage, settings, choice.project_id, ids)
-
-
-async def _duplicates(
-    settings: Settings, choice: IndexChoice, threshold: float
-) -> tuple[list[DuplicateGroup], dict[int, Description]]:
-    from lexiclass_worker.admin.documents import describe
-    from lexiclass_worker.admin.similarity import report_duplicates
-    from lexiclass_worker.artifacts.opening import open_storage
-
-    storage = open_storage(settings.storage.base_path)
-    async with open_sessions(settings) as sessions:
-        groups = await report_duplicates(sessions, storage, settings, choice, threshold=threshold)
-        ids = [int(document.id) for group in groups for document in group.documents]
-        return groups, await describe(sessions, storage, settings, choice.project_id, ids)
 
 
 def _fields(group: DuplicateGroup, described: dict[int, Description]) -> dict[str, Any]:

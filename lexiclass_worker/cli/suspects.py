@@ -14,7 +14,8 @@ import typer
 from lexiclass.cli.option_groups import grouped
 from lexiclass_core.statuses import SuspectStatus
 from lexiclass_worker.admin.export_formats import ExportFormat
-from lexiclass_worker.cli.exporting import STDOUT, ExportOptions, surroundings, tell, write
+from lexiclass_worker.cli.connections import in_context
+from lexiclass_worker.cli.exporting import STDOUT, ExportOptions, tell, write
 from lexiclass_worker.cli.output import (
     EXIT_FAILED,
     AsJson,
@@ -27,12 +28,12 @@ from lexiclass_worker.cli.output import (
     prose,
 )
 from lexiclass_worker.cli.references import FieldName, ProjectName, find_field
-from lexiclass_worker.config import Settings, load_settings
+from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:
+    from lexiclass_worker.admin.context import AdminContext
     from lexiclass_worker.admin.export_files import Record
     from lexiclass_worker.admin.exporting import ExportReport
-    from lexiclass_worker.admin.predictions import Surroundings
     from lexiclass_worker.admin.suspect_decisions import DecisionReport
 
 _MOST: Final = 1_000
@@ -95,15 +96,17 @@ def suspects(
     if decided is not None:
         if is_export or version is not None:
             raise typer.BadParameter("--import goes with no --output, --format or --version")
-        _tell_followed(asyncio.run(_follow(settings, project, field, decided)), as_json=as_json)
+        report = in_context(settings, lambda context: _follow(context, project, field, decided))
+        _tell_followed(report, as_json=as_json)
         return
     most = limit or (_MOST if is_export else _SHOWN)
     asked = _Asked(project, field, status, most, version)
     if is_export:
-        tell(asyncio.run(_export(settings, asked, options)), "suspects", options)
+        written = in_context(settings, lambda context: _export(context, asked, options))
+        tell(written, "suspects", options)
         _tell_next(asked, options)
         return
-    records, looked_for = asyncio.run(_list(settings, asked))
+    records, looked_for = in_context(settings, lambda context: _list(context, asked))
     for record in records:
         del record["decision"]
     if as_json:
@@ -151,62 +154,58 @@ def _tell_next(asked: _Asked, options: ExportOptions) -> None:
     )
 
 
-async def _found(where: Surroundings, asked: _Asked) -> tuple[int, int, dict[str, Any]]:
+async def _found(context: AdminContext, asked: _Asked) -> tuple[int, int, dict[str, Any]]:
     """Ids of project and field, and what the newest training says of labels."""
     from lexiclass_worker.admin import suspects
 
-    project_id, field_id = await find_field(where.sessions, asked.project, asked.field)
+    project_id, field_id = await find_field(context.sessions, asked.project, asked.field)
     if asked.version is not None:
-        await suspects.find_again(where, project_id, field_id, asked.version)
-    async with where.sessions() as session:
+        await suspects.find_again(context, project_id, field_id, asked.version)
+    async with context.sessions() as session:
         return project_id, field_id, await suspects.require_looked_for(session, field_id)
 
 
 def _pages(
-    where: Surroundings, asked: _Asked, project_id: int, field_id: int, *, with_text: bool
+    context: AdminContext, asked: _Asked, project_id: int, field_id: int, *, with_text: bool
 ) -> AsyncGenerator[list[Record]]:
     from lexiclass_worker.admin import suspects
 
     return suspects.suspects(
-        where, project_id, field_id, status=asked.status, limit=asked.limit, with_text=with_text
+        context, project_id, field_id, status=asked.status, limit=asked.limit, with_text=with_text
     )
 
 
-async def _list(settings: Settings, asked: _Asked) -> tuple[list[Record], dict[str, Any]]:
+async def _list(context: AdminContext, asked: _Asked) -> tuple[list[Record], dict[str, Any]]:
     from lexiclass_worker.admin.exporting import first
 
-    async with surroundings(settings) as where:
-        project_id, field_id, looked_for = await _found(where, asked)
-        pages = _pages(where, asked, project_id, field_id, with_text=True)
-        return await first(pages, asked.limit), looked_for
+    project_id, field_id, looked_for = await _found(context, asked)
+    pages = _pages(context, asked, project_id, field_id, with_text=True)
+    return await first(pages, asked.limit), looked_for
 
 
-async def _export(settings: Settings, asked: _Asked, options: ExportOptions) -> ExportReport:
+async def _export(context: AdminContext, asked: _Asked, options: ExportOptions) -> ExportReport:
     from lexiclass.corpora import GUARDED
     from lexiclass_worker.repositories.prediction_rows import LabelFilter
 
-    async with surroundings(settings) as where:
-        project_id, field_id, _ = await _found(where, asked)
-        pages = _pages(where, asked, project_id, field_id, with_text=options.reads_texts)
-        guarded = [GUARDED] if options.is_guarded else []
-        wanted = LabelFilter(project_id=project_id, field_id=field_id)
-        return await write(where, pages, wanted, [*_COLUMNS, *guarded], options)
+    project_id, field_id, _ = await _found(context, asked)
+    pages = _pages(context, asked, project_id, field_id, with_text=options.reads_texts)
+    guarded = [GUARDED] if options.is_guarded else []
+    wanted = LabelFilter(project_id=project_id, field_id=field_id)
+    return await write(context, pages, wanted, [*_COLUMNS, *guarded], options)
 
 
-async def _follow(settings: Settings, project: str, field: str, decided: Path) -> DecisionReport:
+async def _follow(context: AdminContext, project: str, field: str, decided: Path) -> DecisionReport:
     from lexiclass_core import versions
     from lexiclass_worker.admin.suspect_decisions import DecisionReport, follow, read_decisions
 
     report = DecisionReport()
-    async with surroundings(settings) as where:
-        project_id, field_id = await find_field(where.sessions, project, field)
-        async with where.sessions() as session:
-            name = (await versions.require_field(session, field_id)).name
-        decisions = await asyncio.to_thread(
-            read_decisions, decided, name, report, max_bytes=settings.limits.document_bytes
-        )
-        async with where.sessions.begin() as session:
-            await follow(session, project_id, field_id, decisions, report)
+    project_id, field_id = await find_field(context.sessions, project, field)
+    async with context.sessions() as session:
+        name = (await versions.require_field(session, field_id)).name
+    max_bytes = context.settings.limits.document_bytes
+    decisions = await asyncio.to_thread(read_decisions, decided, name, report, max_bytes=max_bytes)
+    async with context.sessions.begin() as session:
+        await follow(session, project_id, field_id, decisions, report)
     return report
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lexiclass_worker.cli.connections import in_context
 from lexiclass_worker.cli.output import console, print_json, print_rows
 from lexiclass_worker.cli.references import find_field
 from lexiclass_worker.config import load_settings
 
 if TYPE_CHECKING:
+    from lexiclass_worker.admin.context import AdminContext
     from lexiclass_worker.admin.text_prediction import TextPrediction
 
 
@@ -27,20 +28,18 @@ def print_text_prediction(
     """Predict a text, or that of a file, and print the most probable classes."""
     from lexiclass_worker.admin.given_text import read_text
     from lexiclass_worker.admin.text_prediction import predict_text
-    from lexiclass_worker.cli.exporting import surroundings
 
     settings = load_settings()
     if file is not None:
         text = read_text(file, max_bytes=settings.limits.document_bytes)
     given = text or ""
 
-    async def predict() -> tuple[int, int, TextPrediction]:
-        async with surroundings(settings) as where:
-            project_id, field_id = await find_field(where.sessions, project, field)
-            found = await predict_text(where, project_id, field_id, given, version=version, top=top)
-            return project_id, field_id, found
+    async def predict(context: AdminContext) -> tuple[int, int, TextPrediction]:
+        project_id, field_id = await find_field(context.sessions, project, field)
+        found = await predict_text(context, project_id, field_id, given, version=version, top=top)
+        return project_id, field_id, found
 
-    project_id, field_id, found = asyncio.run(predict())
+    project_id, field_id, found = in_context(settings, predict)
     if as_json:
         print_json(
             {

@@ -18,9 +18,10 @@ from lexiclass_core.db import create_engine, create_session_factory
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.versions import Author
 from lexiclass_worker.admin import pruning
+from lexiclass_worker.admin.context import AdminContext
 from lexiclass_worker.admin.pruning import Verdict
 from lexiclass_worker.artifacts.local import LocalStorage
-from lexiclass_worker.config import export_environment
+from lexiclass_worker.config import export_environment, make_settings
 from lexiclass_worker.worker_group import WorkerGroup, dramatiq_command
 from tests.support.house import House, fingerprint
 from tests.support.processes import sandbox_children, stopped, worker_processes
@@ -256,8 +257,12 @@ def test_a_version_that_is_pruned_while_a_prediction_uses_it_goes_after_that(
 def prune_now(house: House, field_id: int) -> list[Verdict]:
     async def run() -> list[Verdict]:
         engine = create_engine(house.environment["DATABASE_URI"])
-        sessions, storage = create_session_factory(engine), LocalStorage(house.storage)
-        done = await pruning.prune(sessions, storage, field_id, Author("anna"), keep=1)
+        context = AdminContext(
+            sessions=create_session_factory(engine),
+            storage=LocalStorage(house.storage),
+            settings=make_settings(house.environment),
+        )
+        done = await pruning.prune(context, field_id, Author("anna"), keep=1)
         await engine.dispose()
         return done
 

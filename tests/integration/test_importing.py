@@ -39,7 +39,7 @@ async def run(workshop: Workshop, path: Path, **arguments: Any) -> ImportReport:
             **arguments,
         }
     )
-    return await import_corpus(workshop.sessions, workshop.storage, request)
+    return await import_corpus(workshop.admin(), request)
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -455,7 +455,7 @@ async def test_a_failure_in_the_middle_leaves_no_row_and_no_file(
         max_bytes=1000,
     )
     with pytest.raises(RuntimeError, match="disk is full"):
-        await import_corpus(workshop.sessions, workshop.storage, request, on_progress=fail_later)
+        await import_corpus(workshop.admin(), request, on_progress=fail_later)
 
     assert seen == [2000, 4000]
     assert await nothing_is_left(workshop)

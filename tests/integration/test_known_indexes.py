@@ -101,9 +101,7 @@ async def test_an_index_that_was_sealed_again_teaches_nothing(
 async def similar(workshop: Workshop, project: SmallProject) -> list[Any]:
     choice = IndexChoice(project_id=project.project_id)
     return await find_similar(
-        workshop.sessions,
-        workshop.storage,
-        workshop.settings,
+        workshop.admin(),
         choice,
         project.document_ids[0],
         limit=3,
@@ -370,7 +368,5 @@ async def test_an_erasure_leaves_known_indexes_and_removes_others(workshop: Work
     assert not index_of(workshop, project, "icu-de").exists()
     assert await kept(workshop, project) == {"icu-en": [digest_now(workshop, project)]}
     choice = IndexChoice(project_id=project.project_id)
-    found = await find_similar(
-        workshop.sessions, workshop.storage, workshop.settings, choice, "a text", limit=3
-    )
+    found = await find_similar(workshop.admin(), choice, "a text", limit=3)
     assert found is not None

@@ -15,7 +15,6 @@ from lexiclass_core import documents
 from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.documents import Label
 from lexiclass_core.models import SuspectStatus
-from lexiclass_worker.admin.predictions import Surroundings
 from lexiclass_worker.admin.suspects import find_again
 from lexiclass_worker.errors import ModelCorrupt
 from lexiclass_worker.jobs.suspects import FoundSuspect
@@ -288,11 +287,8 @@ async def test_whatever_a_file_names_only_labels_that_are_there_are_suspected(
     write_arrays(path, arrays)
     reseal(workshop.model(project))
     await workshop.execute("UPDATE model SET manifest = '{}'")
-    where = Surroundings(
-        sessions=workshop.sessions, storage=workshop.storage, settings=workshop.settings
-    )
 
-    again = find_again(where, project.project_id, project.field_id, 1)
+    again = find_again(workshop.admin(), project.project_id, project.field_id, 1)
     if document == "none":
         with pytest.raises(ModelCorrupt, match="names no documents"):
             await again

@@ -230,11 +230,11 @@ async def test_similar_documents_and_duplicates_are_found_in_a_copy(remote: Remo
     remote.write(project, other, text.encode())
     await remote.workshop.index(project)
     remote.on_another_machine()
-    here = (remote.workshop.sessions, remote.workshop.storage, remote.workshop.settings)
+    here = remote.workshop.admin()
     choice = IndexChoice(project_id=project.project_id)
 
-    found = await find_similar(*here, choice, first, limit=3)
-    (group,) = await report_duplicates(*here, choice, threshold=0.99)
+    found = await find_similar(here, choice, first, limit=3)
+    (group,) = await report_duplicates(here, choice, threshold=0.99)
 
     assert found[0].id == other
     assert {document.id for document in group.documents} == {first, other}

@@ -67,7 +67,7 @@ async def run(
     request = ImportRequest(
         path=path, project=project, test_fraction=0.2, max_bytes=100_000, **arguments
     )
-    return await import_corpus(workshop.sessions, workshop.storage, request)
+    return await import_corpus(workshop.admin(), request)
 
 
 async def state(workshop: Workshop, project_id: int) -> list[dict[str, Any]]:

@@ -94,10 +94,10 @@ async def test_what_failed_or_was_retired_goes_and_the_rest_stays(
     )
     report.mkdir(parents=True)
     (report / "report.json").write_bytes(b"x" * 50)
-    plan = await plan_pruning(workshop.sessions, storage, project.field_id)
+    plan = await plan_pruning(workshop.admin(storage), project.field_id)
     assert files(workshop, project) == {1, 2, 3, 4, 5}
 
-    done = await prune(workshop.sessions, storage, project.field_id, ANNA)
+    done = await prune(workshop.admin(storage), project.field_id, ANNA)
 
     assert outcomes(done) == {
         5: ("keep", "in training"),
@@ -114,7 +114,7 @@ async def test_what_failed_or_was_retired_goes_and_the_rest_stays(
     assert [row["files_removed_at"] is not None for row in rows] == [True, True] + [False] * 3
     assert [row["status"] for row in rows] == ["failed", "ready", "ready", "ready", "training"]
     # Nothing is left to do.
-    again = await prune(workshop.sessions, storage, project.field_id, ANNA)
+    again = await prune(workshop.admin(storage), project.field_id, ANNA)
     assert {verdict.outcome for verdict in again} == {"keep"}
     assert len(await workshop.rows("SELECT * FROM model_event WHERE action = 'pruned'")) == 2
 
@@ -129,7 +129,7 @@ async def test_the_newest_are_kept_and_always_the_promoted_one(
     async with workshop.sessions.begin() as session:
         await versions.promote(session, project.field_id, 1, ANNA)
 
-    await prune(workshop.sessions, workshop.storage, project.field_id, ANNA, keep=keep)
+    await prune(workshop.admin(), project.field_id, ANNA, keep=keep)
 
     assert files(workshop, project) == left
     async with workshop.sessions() as session:
@@ -145,7 +145,7 @@ async def test_the_newest_are_kept_and_always_the_promoted_one(
 async def test_the_version_that_serves_is_kept_where_none_is_promoted(workshop: Workshop) -> None:
     project = await project_with(workshop, "ready", "ready", "retired")
 
-    await prune(workshop.sessions, workshop.storage, project.field_id, ANNA, keep=0)
+    await prune(workshop.admin(), project.field_id, ANNA, keep=0)
 
     assert files(workshop, project) == {2}
 
@@ -165,7 +165,7 @@ async def test_what_open_tasks_name_or_train_is_kept(workshop: Workshop) -> None
     await add_task(workshop, project, "succeeded", 2)
     await add_task(workshop, other, "pending", 4)
 
-    done = await prune(workshop.sessions, workshop.storage, project.field_id, ANNA, keep=1)
+    done = await prune(workshop.admin(), project.field_id, ANNA, keep=1)
 
     assert files(workshop, project) == {1, 3, 5}
     assert outcomes(done)[1] == ("keep", f"needed by task {named}")
@@ -180,7 +180,7 @@ async def test_files_that_a_running_task_may_read_stay_until_it_has_ended(
     task_id = await add_task(workshop, project, "started", asked)
     await add_task(workshop, project, "started", 2)
 
-    done = await prune(workshop.sessions, workshop.storage, project.field_id, ANNA)
+    done = await prune(workshop.admin(), project.field_id, ANNA)
     # One that starts now finds the version pruned.
     await add_task(workshop, project, "started", None, message_id="later")
 
@@ -211,13 +211,13 @@ class Failing(LocalStorage):
 async def test_a_removal_that_failed_is_finished_by_the_next(workshop: Workshop) -> None:
     project = await project_with(workshop, "retired", "ready")
     with pytest.raises(OSError, match="Input/output"):
-        await prune(workshop.sessions, Failing(workshop.path), project.field_id, ANNA)
+        await prune(workshop.admin(Failing(workshop.path)), project.field_id, ANNA)
     assert files(workshop, project) == {1, 2}
     assert (await workshop.row("SELECT files_removed_at FROM model WHERE version = 1")) == {
         "files_removed_at": None
     }
 
-    done = await prune(workshop.sessions, workshop.storage, project.field_id, ANNA)
+    done = await prune(workshop.admin(), project.field_id, ANNA)
 
     assert outcomes(done)[1] == ("removed", "pruned before, its files are still there")
     assert files(workshop, project) == {2}
@@ -239,7 +239,7 @@ async def test_a_version_that_cannot_be_removed_keeps_no_other(
     project = await project_with(workshop, "retired", "retired", "ready", "failed")
     refusing = Refusing(workshop.path)
     with pytest.raises(OSError, match="not permitted"):
-        await prune(workshop.sessions, refusing, project.field_id, ANNA)
+        await prune(workshop.admin(refusing), project.field_id, ANNA)
     assert files(workshop, project) == {1, 3}
 
     other = await project_with(workshop, "failed", "failed", "ready")
@@ -255,8 +255,8 @@ async def test_two_that_prune_at_once_and_the_reconciler_do_it_once(
     project = await project_with(workshop, *["retired"] * 4, "ready")
 
     await asyncio.gather(
-        prune(workshop.sessions, workshop.storage, project.field_id, ANNA),
-        prune(workshop.sessions, workshop.storage, project.field_id, Author("ben")),
+        prune(workshop.admin(), project.field_id, ANNA),
+        prune(workshop.admin(), project.field_id, Author("ben")),
         reconciler.run(),
     )
     await reconciler.run()
@@ -272,7 +272,7 @@ async def test_what_is_pruned_stays_explained_and_never_comes_back(workshop: Wor
     await workshop.predict(project, message_id="p")
     await workshop.train(project)
 
-    await prune(workshop.sessions, workshop.storage, project.field_id, ANNA, keep=1)
+    await prune(workshop.admin(), project.field_id, ANNA, keep=1)
 
     assert files(workshop, project) == {2}
     # Its predictions say version 1: what that was, and where they come from, is known still.
@@ -299,7 +299,7 @@ async def test_a_failed_version_that_was_pruned_can_be_trained_by_its_message(
         "INSERT INTO model (field_id, version, status, message_id) VALUES (:f, 1, 'failed', 'm')",
         f=project.field_id,
     )
-    await prune(workshop.sessions, workshop.storage, project.field_id, ANNA)
+    await prune(workshop.admin(), project.field_id, ANNA)
 
     assert (await workshop.train(project, message_id="m")).model_version == 1
     await reconciler.run()

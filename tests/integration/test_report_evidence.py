@@ -15,7 +15,7 @@ from tests.support.services import Workshop
 
 async def report_of(workshop: Workshop, project: SmallProject, **arguments: Any) -> Report:
     await workshop.evaluate(project, **arguments)
-    kept = await read_report(workshop.sessions, workshop.storage, project.field_id, 1, keys=None)
+    kept = await read_report(workshop.admin(), project.field_id, 1)
     return kept.report
 
 

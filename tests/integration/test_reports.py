@@ -9,7 +9,6 @@ import pytest
 
 from lexiclass.report.model import Report
 from lexiclass_core import versions
-from lexiclass_core.keys import Keys
 from lexiclass_core.schemas import EvaluateResult
 from lexiclass_core.versions import Author, ReportNotFound
 from lexiclass_worker.admin.pruning import prune
@@ -40,13 +39,8 @@ async def evaluated(workshop: Workshop) -> tuple[SmallProject, EvaluateResult]:
     return project, await workshop.evaluate(project)
 
 
-async def read(
-    workshop: Workshop, project: SmallProject, version: int = 1, keys: Keys | None = None
-) -> Report:
-    kept = await read_report(
-        workshop.sessions, workshop.storage, project.field_id, version, keys=keys
-    )
-    return kept.report
+async def read(workshop: Workshop, project: SmallProject, version: int = 1) -> Report:
+    return (await read_report(workshop.admin(), project.field_id, version)).report
 
 
 def folder_of(workshop: Workshop, project: SmallProject, version: int = 1) -> Path:
@@ -245,10 +239,11 @@ async def test_with_keys_only_signed_reports_are_read(workshop: Workshop) -> Non
     use_keys(workshop, OLD)
     project, _ = await evaluated(workshop)
 
-    both = Keys.parse(f"{NEW} {OLD}")
-    assert (await read(workshop, project, keys=both)).model.version == 1
+    use_keys(workshop, NEW, OLD)
+    assert (await read(workshop, project)).model.version == 1
+    use_keys(workshop, NEW)
     with pytest.raises(ModelCorrupt, match="no signature by any"):
-        await read(workshop, project, keys=Keys.parse(NEW))
+        await read(workshop, project)
 
 
 async def test_the_signature_of_one_version_is_none_of_another(workshop: Workshop) -> None:
@@ -265,7 +260,7 @@ async def test_the_signature_of_one_version_is_none_of_another(workshop: Worksho
         (ours / path.name).write_bytes(path.read_bytes())
 
     with pytest.raises(ModelCorrupt, match="no signature"):
-        await read(workshop, project, 2, keys=Keys.parse(OLD))
+        await read(workshop, project, 2)
 
 
 async def test_reports_go_with_their_version(stored: Workshop) -> None:
@@ -274,7 +269,7 @@ async def test_reports_go_with_their_version(stored: Workshop) -> None:
     await stored.evaluate(project)
     folder = folder_of(stored, project, 1)
 
-    await prune(stored.sessions, stored.storage, project.field_id, Author("anna"), keep=1)
+    await prune(stored.admin(), project.field_id, Author("anna"), keep=1)
 
     assert not folder.exists()
     assert (await read(stored, project, 2)).model.version == 2
@@ -403,7 +398,7 @@ async def test_names_of_whoever_makes_fields_and_classes_are_text_on_the_page(
     await stored.train(project)
     await stored.evaluate(project)
 
-    kept = await read_report(stored.sessions, stored.storage, project.field_id, 1)
+    kept = await read_report(stored.admin(), project.field_id, 1)
 
     assert kept.page is not None
     page = kept.page.decode()

@@ -437,8 +437,7 @@ async def test_predictions_of_any_corpus_are_the_same_every_time(
         ]
         corpus.write_text("\n".join(map(json.dumps, lines)))
         report = await import_corpus(
-            fresh.sessions,
-            fresh.storage,
+            fresh.admin(),
             ImportRequest(
                 path=corpus,
                 project="random",

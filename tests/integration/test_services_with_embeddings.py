@@ -137,12 +137,8 @@ async def test_what_is_similar_by_embeddings_is_found_by_id_and_by_text(house: W
     first = project.document_ids[0]
     text = house.document(project, first).read_text()
 
-    by_text = await find_similar(
-        house.sessions, house.storage, house.settings, choice, text, limit=9
-    )
-    by_id = await find_similar(
-        house.sessions, house.storage, house.settings, choice, first, limit=8
-    )
+    by_text = await find_similar(house.admin(), choice, text, limit=9)
+    by_id = await find_similar(house.admin(), choice, first, limit=8)
 
     assert by_text[0] == (first, 1.0)
     assert [found.id for found in by_text[1:]] == [found.id for found in by_id]

@@ -31,9 +31,7 @@ def use_keys(workshop: Workshop, *keys: str) -> None:
 
 
 async def sign(workshop: Workshop, project: SmallProject) -> list[Signing]:
-    return await sign_files(
-        workshop.sessions, workshop.storage, workshop.settings, project.project_id
-    )
+    return await sign_files(workshop.admin(), project.project_id)
 
 
 async def complete(workshop: Workshop) -> SmallProject:
@@ -53,9 +51,7 @@ async def use_all(workshop: Workshop, project: SmallProject) -> None:
 async def similar(workshop: Workshop, project: SmallProject) -> list[Any]:
     choice = IndexChoice(project_id=project.project_id)
     document_id = project.document_ids[0]
-    return await find_similar(
-        workshop.sessions, workshop.storage, workshop.settings, choice, document_id, limit=3
-    )
+    return await find_similar(workshop.admin(), choice, document_id, limit=3)
 
 
 async def refusal(workshop: Workshop, project: SmallProject) -> str:
@@ -87,8 +83,7 @@ async def test_reports_of_before_a_key_or_of_an_older_one_are_signed(workshop: W
     await workshop.evaluate(project)
 
     async def read() -> None:
-        keys = workshop.settings.storage.keys
-        await read_report(workshop.sessions, workshop.storage, project.field_id, 1, keys=keys)
+        await read_report(workshop.admin(), project.field_id, 1)
 
     def of_report(done: list[Signing]) -> list[str]:
         return [each.outcome for each in done if each.test_set is not None]
@@ -132,10 +127,7 @@ async def test_what_was_made_without_a_key_is_refused_until_it_is_signed(
     assert "models sign" in await refusal(workshop, project)
     author = versions.Author("a", "b")
     with pytest.raises(ModelCorrupt, match="not signed"):
-        await promotion.promote(
-            workshop.sessions, workshop.storage, project.field_id, 1, author,
-            keys=workshop.settings.storage.keys,
-        )  # fmt: skip
+        await promotion.promote(workshop.admin(), project.field_id, 1, author)
     with pytest.raises(WorkerError, match="Index the project again"):
         await similar(workshop, project)
     assert outcomes(await sign(workshop, project)) == [("1", "signed"), ("icu-en", "signed")]

@@ -156,7 +156,7 @@ async def test_a_version_whose_files_were_changed_or_are_gone_is_not_promoted(
     ):
         damage(directory)
         with on(workshop, kind) as storage, pytest.raises(ModelCorrupt, match=says) as raised:
-            await promote(workshop.sessions, storage, project.field_id, 1, ANNA)
+            await promote(workshop.admin(storage), project.field_id, 1, ANNA)
         assert str(directory) in raised.value.message
         shutil.rmtree(directory, ignore_errors=True)
         shutil.copytree(sound, directory)
@@ -172,7 +172,7 @@ async def test_a_version_with_the_files_of_another_is_not_promoted(workshop: Wor
     shutil.copytree(workshop.model(project, 2), workshop.model(project, 1))
 
     with pytest.raises(ModelCorrupt, match=r"another model's: .*'model_version': 2"):
-        await promote(workshop.sessions, workshop.storage, project.field_id, 1, ANNA)
+        await promote(workshop.admin(), project.field_id, 1, ANNA)
 
 
 async def test_a_version_whose_manifest_tells_of_other_data_is_not_promoted(
@@ -187,7 +187,7 @@ async def test_a_version_whose_manifest_tells_of_other_data_is_not_promoted(
     for changes in ({"training_digest": "0" * 64}, {"metadata": swapped}):
         rewrite_manifest(model, **changes)
         with pytest.raises(ModelCorrupt, match="another model's"):
-            await promote(workshop.sessions, workshop.storage, project.field_id, 1, ANNA)
+            await promote(workshop.admin(), project.field_id, 1, ANNA)
         rewrite_manifest(model, training_digest=read_manifest(model).training_digest)
 
 
@@ -200,11 +200,11 @@ async def test_a_sound_version_is_promoted_and_one_that_is_not_ready_is_not(
         "INSERT INTO model (field_id, version) VALUES (:f, 2)", f=project.field_id
     )
 
-    change = await promote(workshop.sessions, workshop.storage, project.field_id, 1, ANNA)
+    change = await promote(workshop.admin(), project.field_id, 1, ANNA)
 
     assert (change.is_new, change.after) == (True, 1)
     with pytest.raises(ChangeRefused, match="is training, not ready"):
-        await promote(workshop.sessions, workshop.storage, project.field_id, 2, ANNA)
+        await promote(workshop.admin(), project.field_id, 2, ANNA)
     async with workshop.sessions() as session:
         model = await versions.serving_version(session, project.field_id)
     assert model is not None
@@ -219,7 +219,7 @@ async def test_of_a_version_from_before_the_history_it_is_known_then_what_it_was
     manifest = (await workshop.row("SELECT manifest FROM model"))["manifest"]
     await workshop.execute("UPDATE model SET manifest = '{}'")
 
-    await promote(workshop.sessions, workshop.storage, project.field_id, 1, ANNA)
+    await promote(workshop.admin(), project.field_id, 1, ANNA)
 
     assert (await workshop.row("SELECT manifest FROM model"))["manifest"] == manifest
     event = await workshop.row("SELECT * FROM model_event WHERE action = 'promoted'")

@@ -23,6 +23,7 @@ from lexiclass_core.schemas import (
     TrainFieldModel,
     TrainResult,
 )
+from lexiclass_worker.admin.context import AdminContext
 from lexiclass_worker.artifacts.local import LocalStorage
 from lexiclass_worker.artifacts.storage import Storage
 from lexiclass_worker.config import Settings
@@ -62,6 +63,12 @@ class Workshop:
             sessions=self.sessions,
             storage=self.storage,
             sandbox=self.sandbox,
+        )
+
+    def admin(self, storage: Storage | None = None) -> AdminContext:
+        """What people's commands work on here, or on another storage."""
+        return AdminContext(
+            sessions=self.sessions, storage=storage or self.storage, settings=self.settings
         )
 
     async def project(self, **arguments: Any) -> SmallProject:

@@ -3,18 +3,16 @@
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final, TypeVar
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.client.blocking import Blocking, blocking
 from lexiclass_core.client.dead_tasks import DeadLetterSelection, DeadTask, Handled
 from lexiclass_core.client.errors import BrokerUnavailable
 from lexiclass_core.client.snapshot import TaskSnapshot
 from lexiclass_core.codes import ErrorCode
+from lexiclass_core.db import Transaction
 from lexiclass_core.models import Task
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.queueing.entries import EntryRules
@@ -42,7 +40,7 @@ class AsyncDeadLetters:
 
     def __init__(
         self,
-        transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]],
+        transaction: Transaction,
         look: Callable[[Callable[[MessageStore], Any]], Any],
         submit: Callable[..., Awaitable[TaskSnapshot]],
         rules: EntryRules,

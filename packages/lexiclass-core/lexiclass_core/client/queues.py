@@ -1,12 +1,11 @@
 """Pausing, resuming and draining queues."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing
-
-from sqlalchemy.ext.asyncio import AsyncSession
+from collections.abc import Mapping
+from contextlib import aclosing
 
 from lexiclass_core.client.blocking import Blocking, blocking
+from lexiclass_core.db import Transaction
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.tasks import admission
 from lexiclass_core.tasks.admission import Pause
@@ -16,9 +15,7 @@ from lexiclass_core.tasks.draining import drain, with_parts
 class AsyncQueues:
     """Whether the tasks of queues may start. Those of predictions and their chunks go together."""
 
-    def __init__(
-        self, transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]]
-    ) -> None:
+    def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
     async def pauses(self) -> Mapping[str, Pause]:

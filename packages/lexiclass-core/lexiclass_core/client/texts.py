@@ -1,12 +1,9 @@
 """Texts in a directory, or in an object store through fsspec, for whoever adds documents."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from lexiclass_core.client.errors import StorageNotGiven
+from lexiclass_core.db import Transaction
 from lexiclass_core.documents import TextStore
 from lexiclass_core.documents.directory import DirectoryTexts
 from lexiclass_core.documents.objects import ObjectTexts
@@ -30,11 +27,7 @@ def open_texts(base_path: str) -> DirectoryTexts | ObjectTexts:
 class WithTexts:
     """What clients look at by its rows, and by texts in the storage."""
 
-    def __init__(
-        self,
-        transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]],
-        storage: str | None,
-    ) -> None:
+    def __init__(self, transaction: Transaction, storage: str | None) -> None:
         self._transaction = transaction
         self._storage = storage
 

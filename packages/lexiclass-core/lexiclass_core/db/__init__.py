@@ -5,6 +5,7 @@ Whoever only reads and writes rows does not load Alembic.
 
 from lexiclass_core.db.session import (
     SessionFactory,
+    Transaction,
     create_engine,
     create_session_factory,
     single_statements,
@@ -13,6 +14,7 @@ from lexiclass_core.db.session import (
 
 __all__ = [
     "SessionFactory",
+    "Transaction",
     "create_engine",
     "create_session_factory",
     "single_statements",

@@ -1,7 +1,7 @@
 """Async engine and sessions."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from copy import copy
 from typing import Any
 
@@ -26,6 +26,9 @@ _CONNECT_TIMEOUT_S = 10.0
 
 SessionFactory = async_sessionmaker[AsyncSession]
 """Makes sessions: ``async with sessions.begin() as session`` is one transaction."""
+
+Transaction = Callable[[], AbstractAsyncContextManager[AsyncSession]]
+"""Opens a transaction, committed where the block ends well."""
 
 
 def create_engine(

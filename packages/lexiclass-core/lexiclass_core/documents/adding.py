@@ -11,21 +11,18 @@ noted before, so that one that was killed can be tidied up after.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass_core.db import Transaction
 from lexiclass_core.documents.addition import Addition
 from lexiclass_core.documents.fields import lock_documents
 from lexiclass_core.documents.ownership import require_own, this_database
 from lexiclass_core.documents.settling import settle
 from lexiclass_core.documents.texts import TextStore
-
-Transaction = Callable[[], AbstractAsyncContextManager[AsyncSession]]
-"""Opens a transaction, committed where the block ends well."""
-
 
 _log: Final = logging.getLogger(__name__)
 

@@ -2,9 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from time import monotonic
@@ -14,6 +13,7 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import layout
+from lexiclass_core.db import Transaction
 from lexiclass_core.documents.fields import lock_unless_adding, wait_for_additions
 from lexiclass_core.documents.notes import LARGEST_NOTE, AdditionNote, parse_addition
 from lexiclass_core.documents.ownership import this_database
@@ -52,7 +52,7 @@ def unsettled(texts: TextStore) -> list[Unsettled]:
 
 
 async def settle(
-    transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]],
+    transaction: Transaction,
     texts: TextStore,
     project_id: int,
     key: str,
@@ -105,7 +105,7 @@ class _Settling:
     then bring a newer text, which must not be replaced by the one of this addition.
     """
 
-    transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]]
+    transaction: Transaction
     texts: TextStore
     project_id: int
     key: str

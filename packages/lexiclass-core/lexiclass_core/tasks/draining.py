@@ -2,12 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Collection
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Collection
 from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from lexiclass_core.db import Transaction
 from lexiclass_core.operations import queues_of_parts
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.tasks import admission
@@ -23,9 +21,7 @@ def with_parts(queues: Collection[QueueName]) -> set[QueueName]:
 
 
 async def drain(
-    transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]],
-    queues: Collection[QueueName],
-    reason: str | None = None,
+    transaction: Transaction, queues: Collection[QueueName], reason: str | None = None
 ) -> AsyncGenerator[int]:
     """Pause some queues, and tell how many of their tasks run until none does; they stay paused."""
     async with transaction() as session:

@@ -1,8 +1,7 @@
 """Reading the report of an evaluation, if it is as it was written."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -11,6 +10,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core import layout
+from lexiclass_core.db import Transaction
 from lexiclass_core.documents.texts import TextStore
 from lexiclass_core.keys import Keys
 from lexiclass_core.layout import REPORT_JSON, REPORT_PAGE
@@ -65,7 +65,7 @@ class _Place:
 
 
 async def read_report(
-    transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]],
+    transaction: Transaction,
     store: TextStore,
     field_id: int,
     version: int,

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any, Final, Self
 
 from lexiclass_core.keys import Keys
+from lexiclass_core.queueing.redis_keys import DELAYED
 
 # What Dramatiq and the workers write into the options of a message on its way.
 _UNSIGNED: Final = frozenset({"signature", "redis_message_id", "eta", "retries", "traceback"})
-_DELAYED: Final = ".DQ"
 
 
 class Signer:
@@ -59,7 +59,7 @@ def signed_content(fields: Mapping[str, Any]) -> bytes:
     options = fields["options"]
     content = [
         fields["actor_name"],
-        fields["queue_name"].removesuffix(_DELAYED),
+        fields["queue_name"].removesuffix(DELAYED),
         fields["message_id"],
         fields["message_timestamp"],
         fields["args"],

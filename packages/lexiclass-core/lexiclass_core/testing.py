@@ -15,7 +15,7 @@ the test says what becomes of them. ``models`` and ``documents`` are not there.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from itertools import count
 from typing import Final, Unpack
@@ -269,12 +269,9 @@ class AsyncFakeTaskClient(BaseTaskClient):
 
     def _add(self, submission: Submission) -> tuple[Task, bool]:
         values = submission.as_row()
+        key = submission.project_id, submission.idempotency_key
         for task in self._tasks.values():
-            key = (task.project_id, task.idempotency_key)
-            if task.idempotency_key is None or key != (
-                values["project_id"],
-                values["idempotency_key"],
-            ):
+            if task.idempotency_key is None or (task.project_id, task.idempotency_key) != key:
                 continue
             if (task.type, task.request) != (values["type"], values["request"]):
                 raise IdempotencyConflict(task.idempotency_key, task.id)
@@ -345,12 +342,10 @@ class _Changes:
         self._event.set()
 
     async def next(self, timeout_s: float) -> TaskEvent | None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._event.wait()
-        except TimeoutError:
-            return None
-        self._event.clear()
+            self._event.clear()
         return None
 
 

@@ -53,14 +53,8 @@ class VersionEvent:
     @classmethod
     def of(cls, event: ModelEvent) -> Self:
         """The plain values of a row."""
-        return cls(
-            at=event.created_at,
-            version=event.version,
-            action=ModelAction(event.action),
-            by=event.done_by,
-            reason=event.reason,
-            training_digest=event.training_digest,
-            details=event.details,
+        return plain(
+            cls, event, at=event.created_at, action=ModelAction(event.action), by=event.done_by
         )
 
 

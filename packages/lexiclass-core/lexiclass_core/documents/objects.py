@@ -36,6 +36,7 @@ class ObjectTexts:
         url: Such as ``s3://bucket/prefix``.
 
     Attributes:
+        root: See :class:`TextStore`.
         fs: The file system of fsspec.
         base: The root, as the file system spells it.
 
@@ -54,18 +55,13 @@ class ObjectTexts:
         self.fs: Any
         self.fs, base = fsspec.core.url_to_fs(url.rstrip("/"))
         self.base = base.rstrip("/")
-        self._root = url.rstrip("/")
+        self.root = url.rstrip("/")
         self._is_bulk_refused = False
         self._bulk_failure = ""
 
-    @property
-    def root(self) -> str:
-        """See :class:`TextStore`."""
-        return self._root
-
     def locate(self, path: PurePosixPath) -> str:
         """The URL of a file or folder."""
-        return f"{self._root}/{path}"
+        return f"{self.root}/{path}"
 
     def key(self, path: PurePosixPath) -> str:
         """What the store calls a file or folder."""
@@ -168,7 +164,7 @@ class ObjectTexts:
             _log.warning(
                 "%s refuses to remove several objects by one request (%s), so they are removed one "
                 "by one: %r",
-                self._root,
+                self.root,
                 said,
                 failure,
             )
@@ -176,7 +172,7 @@ class ObjectTexts:
         self._bulk_failure = "" if _is_passing(failure) else said
         _log.info(
             "%s did not remove several objects by one request (%s), but one by one: %r",
-            self._root,
+            self.root,
             said,
             failure,
         )

@@ -56,7 +56,6 @@ class FieldOfDocument:
 
     Attributes:
         label: Its class as somebody has said; None without one.
-        labelled_at: When the label was last written.
         suggested: The class that fits better than the label, where that looks wrong.
     """
 
@@ -64,7 +63,6 @@ class FieldOfDocument:
     name: str
     label: ClassChoice | None
     is_training_data: bool | None
-    labelled_at: datetime | None
     prediction: LatestPrediction | None
     suggested: ClassChoice | None
 
@@ -172,7 +170,6 @@ def _field(row: Sequence[Any]) -> FieldOfDocument:
         name=name,
         label=None if label is None else ClassChoice(label.class_id, label_name),
         is_training_data=None if label is None else label.is_training_data,
-        labelled_at=None if label is None else label.updated_at,
         prediction=None if prediction is None else _prediction(prediction, predicted_name),
         suggested=None if better_id is None else ClassChoice(better_id, better_name),
     )

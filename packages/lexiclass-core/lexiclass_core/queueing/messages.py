@@ -129,7 +129,7 @@ class MessageStore:
     def _entries(self, messages: str, ids: Collection[str]) -> dict[bytes, str]:
         """Keys and message ids of a hash, of those that are wanted."""
         scan = self._client.hscan_iter(messages, count=_PIECE_OF_ENTRIES)
-        entries = ((key, _message_id(entry)) for key, entry in scan)
+        entries = ((key, _fields(entry).get("message_id")) for key, entry in scan)
         return {key: id_ for key, id_ in entries if id_ is not None and id_ in ids}
 
     def _deliverable(self, names: QueueKeys) -> set[bytes]:
@@ -148,10 +148,6 @@ class MessageStore:
 def _moment(score_ms: float) -> datetime:
     """When somebody says that it was, as far as that is in the calendar."""
     return _EPOCH + timedelta(milliseconds=max(0.0, min(_LATEST_MS, score_ms)))
-
-
-def _message_id(entry: bytes) -> str | None:
-    return _fields(entry).get("message_id")
 
 
 def _fields(entry: bytes) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def duration(seconds: float) -> str:
 
 def label(name: str) -> str:
     """A name without the unit that its value is shown with."""
-    return name.removesuffix("_bytes").removesuffix("_s") if _has_unit(name) else name
+    return name.removesuffix("_bytes").removesuffix("_s")
 
 
 def harmless(text: str) -> str:
@@ -83,10 +83,6 @@ def to_json(value: object) -> str:
 
 def _is_duration(name: str) -> bool:
     return name == "seconds" or name.endswith("_s")
-
-
-def _has_unit(name: str) -> bool:
-    return name.endswith(("_s", "_bytes"))
 
 
 def _jsonable(value: Any) -> str:

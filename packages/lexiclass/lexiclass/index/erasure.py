@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from lexiclass.index.embeddings.erasure import reduce_embeddings
 from lexiclass.index.embeddings.index import EmbeddingIndex
-from lexiclass.index.embeddings.manifest import EmbeddingManifest
 from lexiclass.index.kinds import read_manifest
 from lexiclass.index.store.manifest import Announce, Publisher, go_ahead, tell_nobody
-from lexiclass.index.store.table import DocumentTable
 from lexiclass.index.tokens.erasure import reduce_tokens
 from lexiclass.index.tokens.index import DocumentIndex
 from lexiclass.index.tokens.manifest import IndexManifest
@@ -51,16 +49,12 @@ def keep_documents(
     if not len(table):
         return 0
     publisher = Publisher(directory, before_publication, announce)
-    manifest = _reduce(index, table)
+    manifest = (
+        reduce_tokens(index, table)
+        if isinstance(index, DocumentIndex)
+        else reduce_embeddings(index, table)
+    )
     if manifest is not None:
         publisher.publish(manifest)
     publisher.clean_up(index.manifest if manifest is None else manifest)
     return len(table)
-
-
-def _reduce(
-    index: DocumentIndex | EmbeddingIndex, table: DocumentTable
-) -> IndexManifest | EmbeddingManifest | None:
-    if isinstance(index, DocumentIndex):
-        return reduce_tokens(index, table)
-    return reduce_embeddings(index, table)

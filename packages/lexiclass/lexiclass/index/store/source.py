@@ -57,24 +57,22 @@ class DocumentSource(Protocol):
 class TextSource:
     """Documents that were read already.
 
+    Attributes:
+        ids: See :class:`DocumentSource`.
+
     Raises:
         InvalidParameters: If an id is not an integer.
     """
 
     def __init__(self, documents: Sequence[Document | UnreadableDocument]) -> None:
         self._documents = documents
-        self._ids = np.array([_integer(document.id) for document in documents], dtype=np.int64)
-
-    @property
-    def ids(self) -> NDArray[np.int64]:
-        """See :class:`DocumentSource`."""
-        return self._ids
+        self.ids = np.array([_integer(document.id) for document in documents], dtype=np.int64)
 
     def survey(self, positions: NDArray[np.int64]) -> Survey:
         """Tell the sizes; the content itself is at hand."""
         sizes = [
             len(document.text) if isinstance(document, Document) else 0
-            for document in map(self._documents.__getitem__, positions.tolist())
+            for document in self.read(positions)
         ]
         return Survey(np.zeros(len(positions), np.int64), np.array(sizes, dtype=np.int64))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,21 @@ def test_a_word_counts_as_known_if_the_model_would_know_it_without_the_document(
         others = [set(d) for d, key in zip(documents, keys, strict=True) if key != keys[row]]
         known = [word for word in document if sum(word in other for other in others) >= asked]
         assert found[row] == (len(known) if is_known.any() else 0)
+
+
+def test_documents_of_one_group_take_no_more_memory_than_they_have_words() -> None:
+    # A chain: each is like the next one, and the first has no word of the last.
+    documents = [[f"w{10 * number + word}" for word in range(50)] for number in range(1_000)]
+    tokens = TokenMatrix.from_lists(documents)
+    keys = np.zeros(len(documents), dtype=np.uint64)
+    tracemalloc.start()
+    try:
+        found = known_of_others(tokens, np.ones(len(tokens.terms), dtype=np.bool_), keys)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not found.any()
+    assert peak < 500 * len(tokens.ids)
 
 
 @given(

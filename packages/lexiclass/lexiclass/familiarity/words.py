@@ -132,21 +132,12 @@ def _in_group(presence: sparse.csr_array, keys: Keys) -> Counts:
     """Return for each cell how many documents that are the same have its term, itself included."""
     _, groups, sizes = np.unique(keys, return_inverse=True, return_counts=True)
     found = np.ones(presence.nnz, dtype=np.int64)
-    doubled = np.flatnonzero(sizes[groups] > 1)
-    if not len(doubled):
-        return found
-    _, numbers = np.unique(groups[doubled], return_inverse=True)
-    part = presence[doubled]
-    members = sparse.csr_array(
-        (np.ones(len(doubled), dtype=np.int64), (numbers, np.arange(len(doubled)))),
-        shape=(int(numbers.max()) + 1, len(doubled)),
-    )
-    totals = members @ part
-    # A document's terms are among those of its group: the same cells, in the same order.
-    of_documents = sparse.csr_array(totals[numbers].multiply(part))
-    of_documents.sort_indices()
-    cells = np.repeat(sizes[groups] > 1, np.diff(presence.indptr))
-    found[cells] = of_documents.data
+    lengths = np.diff(presence.indptr)
+    cells = np.repeat(sizes[groups] > 1, lengths)
+    of_cells = np.repeat(groups, lengths)[cells]
+    pairs = of_cells * presence.shape[1] + presence.indices[cells]
+    _, pair, counts = np.unique(pairs, return_inverse=True, return_counts=True)
+    found[cells] = counts[pair]
     return found
 
 

@@ -269,9 +269,12 @@ class Pipeline:
             batch_size: Texts held in memory at a time.
 
         Raises:
-            InvalidParameters: If the pipeline is not trained, or these are not strings.
+            InvalidParameters: If the pipeline is not trained, these are not strings, or none is to
+                be held.
         """
         self._require_trained()
+        if batch_size < 1:
+            raise InvalidParameters(f"batch_size is {batch_size}; hold at least one text.")
         stream = check_texts(texts)
         parts = []
         while batch := list(islice(stream, batch_size)):

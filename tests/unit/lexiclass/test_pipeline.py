@@ -63,6 +63,12 @@ def test_no_text_gives_no_prediction(trained: Pipeline) -> None:
     assert trained.predict([]).probabilities.shape == (0, 3)
 
 
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_no_text_at_a_time_is_refused(trained: Pipeline, batch_size: int) -> None:
+    with pytest.raises(InvalidParameters, match="batch_size"):
+        trained.predict(["a text"], batch_size=batch_size)
+
+
 def test_a_text_without_a_known_word_gives_a_doubtful_prediction(trained: Pipeline) -> None:
     assert trained.predict(["", "xyzzy"]).confidence.max() < 0.9
 

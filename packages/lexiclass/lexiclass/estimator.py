@@ -19,6 +19,9 @@ from lexiclass.spec import PipelineSpec
 Texts: TypeAlias = "Sequence[str] | NDArray[Any]"
 
 
+_MAPPINGS = ("tokenizer_params", "feature_extractor_params", "classifier_params")
+
+
 class LexiClassClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Classifies texts, each of one class, with calibrated probabilities.
 
@@ -30,8 +33,9 @@ class LexiClassClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tokenizer: See :class:`~lexiclass.PipelineSpec`, as of all that follow.
         feature_extractor: What turns tokens into numbers.
         classifier: What learns classes from numbers.
-        tokenizer_params: A mapping; that is how a search varies them,
-            ``{"classifier_params": [{"C": 0.1}, {"C": 1.0}]}``.
+        tokenizer_params: A mapping; a search varies all of it, ``{"classifier_params": [{"C": 0.1},
+            {"C": 1.0}]}``, or one parameter beside the others, ``{"classifier_params__C": [0.1,
+            1.0]}``.
         feature_extractor_params: A mapping.
         classifier_params: A mapping.
         locale: BCP 47 language of the texts.
@@ -106,6 +110,21 @@ class LexiClassClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._columns = np.array([pipeline.classes.index(name) for name in names], dtype=np.intp)
         return self
 
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; ``classifier_params__C`` sets one of those in a mapping.
+
+        Raises:
+            ValueError: If there is no such parameter.
+        """
+        whole = {name: value for name, value in params.items() if not _is_of_a_mapping(name)}
+        super().set_params(**whole)
+        for name in params.keys() - whole.keys():
+            mapping, _, parameter = name.partition("__")
+            # Another mapping: the one that was given is its giver's.
+            changed = {**(getattr(self, mapping) or {}), parameter: params[name]}
+            setattr(self, mapping, changed)
+        return self
+
     def predict_proba(self, X: Texts) -> NDArray[np.float64]:  # noqa: N803
         """Return the calibrated probabilities (n, k), in the order of :attr:`classes_`.
 
@@ -147,6 +166,10 @@ class LexiClassClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.two_d_array = False
         tags.no_validation = True
         return tags
+
+
+def _is_of_a_mapping(name: str) -> bool:
+    return name.partition("__")[0] in _MAPPINGS and "__" in name
 
 
 def _texts(given: Any) -> list[str]:

@@ -121,6 +121,21 @@ def test_cross_validation_and_searches_take_it() -> None:
     assert search.predict(TEXTS[:5]).tolist() == LABELS[:5]
 
 
+def test_a_search_varies_one_parameter_of_a_plugin_beside_others() -> None:
+    given = {"loss": "hinge", "C": 5.0}
+    model = LexiClassClassifier(classifier_params=given)
+    search = GridSearchCV(model, {"classifier_params__C": [0.1, 1.0]}, cv=2).fit(TEXTS, LABELS)
+    assert search.best_params_.keys() == {"classifier_params__C"}
+    assert search.best_estimator_.classifier_params["loss"] == "hinge"
+    assert search.best_estimator_.classifier_params["C"] in {0.1, 1.0}
+    assert given == {"loss": "hinge", "C": 5.0}
+    last = make_pipeline(FunctionTransformer(), LexiClassClassifier())
+    last.set_params(lexiclassclassifier__feature_extractor_params__min_df=3)
+    assert last[-1].feature_extractor_params == {"min_df": 3}
+    with pytest.raises(ValueError, match="magic"):
+        model.set_params(magic__C=1)
+
+
 def test_it_stands_at_the_end_of_a_pipeline_of_scikit_learn() -> None:
     lowered = FunctionTransformer(lambda texts: [text.lower() for text in texts])
     model = make_pipeline(lowered, LexiClassClassifier())

@@ -54,6 +54,14 @@ def fitted() -> FastTextExtractor:
     return made
 
 
+def test_documents_are_left_as_they_were(fitted: FastTextExtractor) -> None:
+    documents = TokenMatrix.from_lists([["red", "car", "red"], ["apple", "apple"]])
+    before = documents.indptr.copy()
+    rows = fitted.transform(documents)
+    np.testing.assert_array_equal(documents.indptr, before)
+    np.testing.assert_array_equal(fitted.transform(documents), rows)
+
+
 @given(st.lists(st.lists(WORDS, max_size=5), max_size=4))
 def test_a_document_is_the_mean_of_its_words(
     fitted: FastTextExtractor, documents: list[list[str]]

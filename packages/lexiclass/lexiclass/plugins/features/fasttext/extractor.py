@@ -84,6 +84,7 @@ class FastTextExtractor(FeatureExtractor):
         counts = sparse.csr_array(
             (np.ones(len(positions), np.float32), columns[positions], documents.indptr),
             shape=(len(documents), len(used)),
+            copy=True,  # summed in place, and the documents are the caller's
         )
         counts.sum_duplicates()
         return self._centered(weighted_means(counts, vectors[order], self._weights[rows[order]]))

@@ -15,7 +15,7 @@ from lexiclass import (
     PipelineSpec,
     expected_calibration_error,
 )
-from lexiclass.near_duplicates import content_keys, text_keys
+from lexiclass.near_duplicates import content_keys, text_keys, token_keys
 from lexiclass.tokens import TokenMatrix
 from tests.support.extractors import counting_extractor
 from tests.support.tiny_encoder import write_encoder
@@ -84,6 +84,33 @@ def test_near_duplicates_have_one_key_whatever_the_order() -> None:
     order = np.random.default_rng(0).permutation(len(texts))
     np.testing.assert_array_equal(content_keys(rows[order]), keys[order])
     np.testing.assert_array_equal(text_keys(texts)[70:], text_keys(texts)[10:20])
+
+
+@pytest.mark.parametrize("name", ["bow", "tfidf"])
+def test_what_all_documents_have_makes_none_alike_and_hides_none_that_are(name: str) -> None:
+    source = np.random.default_rng(0)
+    signature = [f"s{number}" for number in range(300)]
+    written = source.integers(0, 2_000, (200, 30))
+    nearly = written.copy()
+    nearly[:, 7] = source.integers(0, 2_000, 200)
+    documents = [[*(f"w{word}" for word in row), *signature] for row in (*written, *nearly)]
+    tokens = TokenMatrix.from_lists(documents)
+    rows = counting_extractor(name, min_df=1, ngram_range=(1, 1)).fit_transform(tokens)
+    for keys in (content_keys(rows), token_keys(tokens), text_keys(list(map(" ".join, documents)))):
+        assert len(np.unique(keys)) >= 200
+        assert (keys[:200] == keys[200:]).mean() > 0.95
+
+
+def test_a_signature_under_all_documents_leaves_some_to_calibrate_on() -> None:
+    signature = " ".join(f"s{number}" for number in range(150))
+    texts, labels = topics(300)
+    pipeline = Pipeline(PipelineSpec(feature_extractor="bow"))
+    pipeline.fit([f"{text} {signature}" for text in texts], labels)
+    assert pipeline.num_calibration_documents == 300
+    test_texts, truth = topics(1500, seed=1)
+    predictions = pipeline.predict([f"{text} {signature}" for text in test_texts])
+    right = (np.array(predictions.labels) == np.array(truth)).mean()
+    assert predictions.confidence.mean() == pytest.approx(right, abs=0.08)
 
 
 def test_equal_rows_are_found_sparse_and_dense() -> None:

@@ -102,7 +102,8 @@ def test_the_more_documents_the_fewer_trainings_give_enough_scores(
     classifier = svm(max_iter=1)
     classifier.train(features, labels, progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (trainings, trainings)
-    assert classifier.num_calibration_documents == pytest.approx(scored, abs=20)
+    # Of rows that are nearly the same all are in one fold, so folds differ in size.
+    assert classifier.num_calibration_documents == pytest.approx(scored, abs=100)
 
 
 @pytest.mark.parametrize("labels", [[], ["a"], ["a", "a"]])
@@ -162,7 +163,18 @@ def test_stopping_early_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert "max_iter=1" in caplog.text
 
 
-@pytest.mark.parametrize("parameters", [{"C": 0}, {"loss": "log"}, {"kernel": "rbf"}])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"C": 0},
+        {"C": float("inf")},
+        {"tol": float("inf")},
+        {"class_weight": {"a": float("inf")}},
+        {"class_weight": {"a": float("nan")}},
+        {"loss": "log"},
+        {"kernel": "rbf"},
+    ],
+)
 def test_bad_parameters_are_refused(parameters: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameters, match=r"Known parameters: C, loss"):
         svm(**parameters)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from lexiclass.errors import InvalidParameters
 from lexiclass.familiarity import CentroidFamiliarity, Familiarity, WordFamiliarity
@@ -194,13 +195,22 @@ def _features(
 ) -> tuple[TrainingRows, Familiarity | None]:
     """Train the feature extractor, and learn what is familiar among what it returns."""
     extractor.num_classes = len({name for label in labels for name in class_names(label)})
+    if isinstance(extractor, EmbeddingExtractor) and not isinstance(documents, TokenMatrix):
+        training = TrainingRows(_embedded(extractor, documents))
+        return training, _by_place(training, labels)
     # Counts are for here alone: the classifier's training takes the most memory.
     counted = documents.counted_once() if isinstance(documents, TokenMatrix) else documents
     training = _rows(extractor, extractor.fit_transform(counted), documents)
     if isinstance(counted, TokenMatrix):
         return training, _by_words(extractor, counted, training)
-    is_embedder = isinstance(extractor, EmbeddingExtractor)
-    return training, _by_place(training, labels) if is_embedder else None
+    return training, None
+
+
+def _embedded(extractor: EmbeddingExtractor, texts: Sequence[str]) -> Rows:
+    """Embed each distinct text once: what is the same must have the same row, to the last digit."""
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    rows = extractor.fit_transform(list(numbers))
+    return rows if len(numbers) == len(texts) else rows[[numbers[text] for text in texts]]
 
 
 def _rows(extractor: FeatureExtractor, rows: Rows, documents: Documents) -> TrainingRows:
@@ -211,7 +221,9 @@ def _rows(extractor: FeatureExtractor, rows: Rows, documents: Documents) -> Trai
     def shortened(numbers: NDArray[np.intp], words: int) -> Rows:
         return extractor.transform(documents.take(numbers).first(words))
 
-    return TrainingRows(rows, relearned, shortened)
+    # Means of vectors do not tell which documents are nearly the same: their words do.
+    compared = None if isinstance(rows, sparse.csr_array) else documents
+    return TrainingRows(rows, relearned, shortened, compared)
 
 
 def _by_words(

@@ -365,6 +365,16 @@ def test_a_pipeline_works_on_embeddings_as_on_texts(tmp_path: Path) -> None:
         Pipeline(spec, registry_with_it()).fit_embeddings(rows[1:], labels, digests=digests)
 
 
+def test_texts_that_are_equal_are_embedded_once() -> None:
+    pipeline = Pipeline(PipelineSpec(feature_extractor="hashed"), registry_with_it())
+    texts = [f"{first} {second}" for first in WORDS for second in WORDS]
+    labels = ["fruit" if text.split()[0] in WORDS[3:6] else "colour" for text in texts]
+    pipeline.fit(texts * 2, labels * 2)
+    embedder = pipeline.require_embedder()
+    assert isinstance(embedder, HashedWords)
+    assert embedder.seen == texts
+
+
 def test_the_most_similar_documents_are_those_with_the_highest_cosine(tmp_path: Path) -> None:
     texts = dict(enumerate([*WORDS, "red green", "red", "red red"]))
     build(tmp_path, documents(texts))

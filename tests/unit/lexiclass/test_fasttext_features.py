@@ -62,6 +62,17 @@ def test_documents_are_left_as_they_were(fitted: FastTextExtractor) -> None:
     np.testing.assert_array_equal(fitted.transform(documents), rows)
 
 
+def test_near_duplicates_are_told_by_their_words() -> None:
+    source = np.random.default_rng(0)
+    texts = [" ".join(f"w{word}" for word in source.integers(0, 300, 30)) for _ in range(40)]
+    pipeline = Pipeline(PipelineSpec(feature_extractor="fasttext"))
+    pipeline.fit([*texts, *(f"{text} more" for text in texts)], ["a", "b"] * 40)
+    assert pipeline.evidence is not None
+    doubles = pipeline.evidence.doubles
+    assert (doubles[:40] == doubles[40:]).mean() > 0.9
+    assert (doubles >= 0).mean() > 0.9
+
+
 @given(st.lists(st.lists(WORDS, max_size=5), max_size=4))
 def test_a_document_is_the_mean_of_its_words(
     fitted: FastTextExtractor, documents: list[list[str]]

@@ -50,6 +50,8 @@ def stratified_folds(
     np.minimum.at(lowest, codes, folds)
     np.maximum.at(highest, codes, folds)
     folds[(lowest == highest)[codes]] = -1
+    # What is the same as one that stays would be asked about what that one has taught.
+    folds[np.isin(keys, keys[folds == -1])] = -1
     return folds
 
 

@@ -27,6 +27,7 @@ from lexiclass.calibration.calibrator import Calibrator
 from lexiclass.calibration.evidence import MixedByEvidence, nearness
 from lexiclass.calibration.evidence_fitting import _Objective as EvidenceObjective
 from lexiclass.calibration.evidence_fitting import mix_by_evidence
+from lexiclass.calibration.labels import LabelSigmoids
 from lexiclass.calibration.pooled import _Objective as PooledObjective
 from lexiclass.calibration.previous import FlooredTemperature, Sigmoid, WeighedByEvidence
 from lexiclass.folds import stratified_folds
@@ -350,6 +351,7 @@ _MIXED = {
         [],
         {"method": "temperature", "temperature": 0},
         {"method": "temperature", "temperature": "warm"},
+        {"method": "temperature", "temperature": 10**400},
         {"method": "magic", "temperature": 1},
         {"method": "sigmoid", "temperature": 1, "slopes": [1], "offsets": [1]},
         {"method": "sigmoid", "temperature": 1, **_THREE, "slopes": [-1, -1, -1]},
@@ -390,6 +392,28 @@ def test_what_is_no_calibrator_is_refused(state: Any) -> None:
         load_calibrator(state, num_classes=3, file="x")
 
 
+@pytest.mark.parametrize("method", ["temperature", "pooled", "labels"])
+def test_what_is_there_twice_and_counts_half_changes_nothing(method: str) -> None:
+    source = np.random.default_rng(0)
+    codes = source.integers(0, 3, 80)
+    members = codes[:, np.newaxis] == np.arange(3)
+    scores = source.normal(members * 2.0 - 1, 1)
+    twice = np.repeat(np.arange(80), 2)
+    half = np.full(160, 0.5)
+    once: Calibrator
+    again: Calibrator
+    if method == "temperature":
+        once = Temperature.fit(scores, codes)
+        again = Temperature.fit(scores[twice], codes[twice], half)
+    elif method == "pooled":
+        once = PooledSigmoids.fit(scores, codes)
+        again = PooledSigmoids.fit(scores[twice], codes[twice], weights=half)
+    else:
+        once = LabelSigmoids.fit(scores, members)
+        again = LabelSigmoids.fit(scores[twice], members[twice], half)
+    np.testing.assert_allclose(once(scores), again(scores), atol=1e-3)
+
+
 def test_expected_calibration_error_by_hand() -> None:
     confidence = np.array([0.05, 0.06, 0.95, 1.0, 0.0])
     correct = np.array([True, False, True, False, False])
@@ -413,7 +437,7 @@ def test_documents_that_are_the_same_go_together_and_every_training_part_has_eve
     for fold in range(num_folds):
         assert set(codes[folds != fold]) == set(codes)
     for key in np.unique(keys):
-        assert len({fold for fold in folds[keys == key].tolist() if fold >= 0}) <= 1
+        assert len(set(folds[keys == key].tolist())) == 1
     order = np.random.default_rng(0).permutation(len(codes))
     np.testing.assert_array_equal(
         stratified_folds(codes[order], num_folds, seed, keys[order]), folds[order]

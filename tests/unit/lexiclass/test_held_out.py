@@ -134,6 +134,35 @@ def test_confidence_is_the_share_that_is_right(copies: int) -> None:
     assert expected_calibration_error(predictions.confidence, right) < 0.06
 
 
+@pytest.mark.parametrize("classifier", ["svm", pytest.param("xgboost", marks=pytest.mark.heavy)])
+def test_one_text_that_comes_a_thousand_times_does_not_decide_over_all_others(
+    classifier: str,
+) -> None:
+    source = np.random.default_rng(0)
+
+    def written(kind: str, num: int) -> list[str]:
+        common, own = source.integers(0, 200, (num, 8)), source.integers(0, 20, (num, 4))
+        return [
+            " ".join([*(f"x{word}" for word in some), *(f"{kind}{word}" for word in told)])
+            for some, told in zip(common, own, strict=True)
+        ]
+
+    texts = [*written("letter", 120), *written("advert", 60)]
+    labels = ["letter"] * 120 + ["advert"] * 60
+    again = "x1 x2 x3 x4 x5 letter1 letter2 letter3"
+    pipeline = Pipeline(PipelineSpec(classifier=classifier))
+    pipeline.fit([*texts, *[again] * 1_000], [*labels, *["advert"] * 1_000])
+    assert pipeline.predict(written("letter", 200)).labels.count("letter") > 150
+
+
+def test_answers_that_come_again_and_again_are_not_taken_for_others() -> None:
+    texts, labels = ["yes", "no"] * 100, ["y", "n"] * 100
+    labels[:10:2] = ["n"] * 5
+    pipeline = Pipeline(PipelineSpec())
+    pipeline.fit(texts, labels)
+    assert pipeline.predict(["yes", "no"]).labels == ["y", "n"]
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("copies", [1, 3])
 @pytest.mark.parametrize("classifier", ["xgboost", "transformer"])

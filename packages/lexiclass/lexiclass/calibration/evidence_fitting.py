@@ -50,11 +50,13 @@ class Shortened(NamedTuple):
         scores: (n, k) scores; with several classes a document single ones may be NaN.
         evidence: (n,) what they rest on.
         members: (n, k) whether a document has a class.
+        weights: (n,) what each counts; 1 if not given.
     """
 
     scores: Matrix
     evidence: Matrix
     members: NDArray[np.bool_]
+    weights: Matrix | None = None
 
 
 def mix_by_evidence(
@@ -88,6 +90,9 @@ def mix_by_evidence(
     scores = shortened.scores[scarce]
     is_known = ~np.isnan(scores)
     is_counted = is_known if multi_label else is_known.all(axis=1, keepdims=True)
+    counts = np.where(is_counted, _COUNTS, 0.0)
+    if shortened.weights is not None:
+        counts *= shortened.weights[scarce, np.newaxis]
     ratios = log_ratios(
         calibrator(np.where(is_known, scores, 0.0)), frequencies, multi_label=multi_label
     )
@@ -96,7 +101,7 @@ def mix_by_evidence(
         ratios=ratios,
         frequencies=frequencies,
         members=shortened.members[scarce],
-        counts=np.where(is_counted, _COUNTS, 0.0),
+        counts=counts,
         expected=_expected(knots),
         multi_label=multi_label,
     )

@@ -32,6 +32,9 @@ class Documents:
         targets: Their classes.
         shortened: Some of them, whole and cut short; ``None`` where nobody can cut.
         numbers: (n,) which of the training documents they are; ``None`` where nobody says.
+        weights: (n,) what each counts; 1 if not given. Those that are the same, or nearly, count as
+            one together: to a classifier that has seen none of them they are one question, and to
+            the model that has seen them none at all.
     """
 
     scores: Matrix
@@ -39,6 +42,7 @@ class Documents:
     targets: Targets
     shortened: Shortened | None = None
     numbers: NDArray[np.intp] | None = None
+    weights: Matrix | None = None
 
 
 def calibrate(
@@ -62,15 +66,19 @@ def calibrate(
         keep_order: Whether the class with the highest score must stay the most probable one.
     """
     targets = documents.targets
+    # What rests on nothing gets the classes' frequencies, whatever its scores are.
+    told = documents.evidence > 0
+    scores, codes = documents.scores[told], targets.strata[told]
+    counts = None if documents.weights is None else documents.weights[told]
     # The threads of a linear algebra library wait for each other longer than they compute here.
     with threadpool_limits(1):
         base: Calibrator
         if targets.multi_label:
-            base = LabelSigmoids.fit(documents.scores, targets.members)
+            base = LabelSigmoids.fit(scores, targets.members[told], counts)
         elif keep_order:
-            base = Temperature.fit(documents.scores, targets.strata)
+            base = Temperature.fit(scores, codes, counts)
         else:
-            base = _pooled(documents.scores, targets.strata, weights, of_softmax=of_softmax)
+            base = _pooled(scores, codes, counts, weights, of_softmax=of_softmax)
         counted = frequencies + 0.5
         return mix_by_evidence(
             base,
@@ -82,15 +90,21 @@ def calibrate(
 
 
 def _pooled(
-    scores: Matrix, codes: Codes, weights: Matrix | None, *, of_softmax: bool
+    scores: Matrix,
+    codes: Codes,
+    counts: Matrix | None,
+    weights: Matrix | None,
+    *,
+    of_softmax: bool,
 ) -> PooledSigmoids:
     if weights is None:
-        return PooledSigmoids.fit(scores, codes, of_softmax=of_softmax)
-    own = weights[codes]
+        return PooledSigmoids.fit(scores, codes, weights=counts, of_softmax=of_softmax)
+    counts = np.ones(len(codes)) if counts is None else counts
+    own = counts * weights[codes]
     # As many documents as there are: the priors count as much as without weights.
-    own = own * (len(own) / own.sum()) if len(own) else own
+    own = own * (counts.sum() / own.sum()) if len(own) else own
     weighted = PooledSigmoids.fit(scores, codes, weights=own, of_softmax=of_softmax)
-    return weighted.tempered(scores, codes)
+    return weighted.tempered(scores, codes, counts)
 
 
 def load_calibrator(
@@ -109,7 +123,7 @@ def load_calibrator(
             for name in ("slopes", "offsets", "frequencies")
             if hasattr(part, name)
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ModelCorrupt(file, f"not a calibrator ({error!r})") from error
     if any(array.shape != (num_classes,) for array in arrays):
         raise ModelCorrupt(file, f"not a calibrator for {num_classes} classes")

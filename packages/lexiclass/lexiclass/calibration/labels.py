@@ -38,19 +38,24 @@ class LabelSigmoids(Calibrator):
     offsets: Matrix
 
     @classmethod
-    def fit(cls, scores: Matrix, members: NDArray[np.bool_]) -> LabelSigmoids:
+    def fit(
+        cls, scores: Matrix, members: NDArray[np.bool_], weights: Matrix | None = None
+    ) -> LabelSigmoids:
         """Fit the shared sigmoid, and then that of each class.
 
         Args:
             scores: (n, k) scores of documents that were not trained on, NaN where there is none.
             members: (n, k) whether a document has a class.
+            weights: (n,) what each document counts; 1 if not given.
         """
+        weights = np.ones(len(scores)) if weights is None else weights
         scored = ~np.isnan(scores)
-        shared = fit_sigmoid(scores[scored], members[scored])
+        of_cells = np.broadcast_to(weights[:, np.newaxis], scores.shape)
+        shared = fit_sigmoid(scores[scored], members[scored], of_cells[scored])
         # Higher scores that are less probable are chance, in few documents.
         shared = shared if shared[0] > 0 else (1.0, 0.0)
         fitted = [
-            _fit_near(shared, column[known], member[known])
+            _fit_near(shared, column[known], member[known], weights[known])
             for column, member, known in zip(scores.T, members.T, scored.T, strict=True)
         ]
         slopes, offsets = np.array(fitted).T
@@ -70,17 +75,17 @@ class LabelSigmoids(Calibrator):
 
 
 def _fit_near(
-    shared: tuple[float, float], scores: Matrix, members: NDArray[np.bool_]
+    shared: tuple[float, float], scores: Matrix, members: NDArray[np.bool_], weights: Matrix
 ) -> tuple[float, float]:
     """Fit a sigmoid that stays near another one unless its documents say otherwise."""
-    high, low = smoothed_targets(members)
+    high, low = smoothed_targets(members, weights)
     targets = np.where(members, high, low)
 
     def loss(own: Matrix) -> tuple[float, Matrix]:
         slope = shared[0] * np.exp(own[0])
         z = slope * scores + shared[1] + own[1]
-        value = float((np.logaddexp(0, z) - targets * z).sum())
-        error = special.expit(z) - targets
+        value = float((weights * (np.logaddexp(0, z) - targets * z)).sum())
+        error = weights * (special.expit(z) - targets)
         spreads = np.array([_CLASS_SLOPE_SPREAD, _CLASS_OFFSET_SPREAD])
         gradient = np.array([(error * scores).sum() * slope, error.sum()]) + own / spreads**2
         return value + 0.5 * float(np.square(own / spreads).sum()), gradient

@@ -124,15 +124,16 @@ class PooledSigmoids(Calibrator):
             raise ValueError("numbers out of range")
         return found
 
-    def tempered(self, scores: Matrix, codes: Codes) -> PooledSigmoids:
+    def tempered(
+        self, scores: Matrix, codes: Codes, weights: Matrix | None = None
+    ) -> PooledSigmoids:
         """Return the same decisions with confidences that hold for documents as they are.
 
         Sigmoids that were fitted on weighted documents say what would be probable if classes were
         as frequent as their weights make them.
         """
-        return replace(
-            self, power=self.power / Temperature.fit(self._logs(scores), codes).temperature
-        )
+        found = Temperature.fit(self._logs(scores), codes, weights)
+        return replace(self, power=self.power / found.temperature)
 
     def _probabilities(self, scores: Matrix) -> Matrix:
         return np.asarray(special.softmax(self._logs(scores), axis=1))

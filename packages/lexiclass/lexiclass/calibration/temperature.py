@@ -32,18 +32,21 @@ class Temperature(Calibrator):
     temperature: float = 1.0
 
     @classmethod
-    def fit(cls, scores: Matrix, codes: Codes) -> Temperature:
+    def fit(cls, scores: Matrix, codes: Codes, weights: Matrix | None = None) -> Temperature:
         """Find the temperature that makes the true classes most probable, given the prior.
 
         Args:
             scores: (n, k) scores of documents that were not trained on; n may be 0.
             codes: (n,) column of the true class.
+            weights: (n,) what each document counts; 1 if not given.
         """
+        weights = np.ones(len(codes)) if weights is None else weights
 
         def loss(log_temperature: float) -> float:
             prior = 0.5 * (log_temperature / _LOG_SPREAD) ** 2
             log_probabilities = special.log_softmax(scores * np.exp(-log_temperature), axis=1)
-            return prior - float(log_probabilities[np.arange(len(codes)), codes].sum())
+            of_truth = log_probabilities[np.arange(len(codes)), codes]
+            return prior - float((weights * of_truth).sum())
 
         best = scipy.optimize.minimize_scalar(loss, bounds=_LOG_BOUNDS, method="bounded")
         return cls(float(np.exp(best.x)))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lexiclass.calibration import Documents, Matrix, Shortened
 from lexiclass.folds import Keys, mixed
+from lexiclass.near_duplicates import shares_of_groups
 from lexiclass.plugins.features.rows import evidence
 from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.rows import Rows
@@ -115,21 +116,30 @@ class Scored(NamedTuple):
     numbers: NDArray[np.intp]
 
 
-def joined(targets: Targets, whole: Sequence[Scored], cut: Sequence[Scored]) -> Documents:
-    """Return what a calibrator is fitted on: documents whole, and cut to their first words."""
+def joined(
+    targets: Targets, keys: Keys, whole: Sequence[Scored], cut: Sequence[Scored]
+) -> Documents:
+    """Return what a calibrator is fitted on: documents whole, and cut to their first words.
+
+    Those with the same key count as one together.
+    """
+    weights = shares_of_groups(keys)
     scores, evidences, numbers = _joined(whole, len(targets.classes))
     shortened = None
     if any(len(part.numbers) for part in cut):
         # All documents are scored where each class has folds of its own: too many to have twice.
         uncut = map(_among(cut), whole) if targets.multi_label else whole
         all_scores, all_evidences, all_numbers = _joined((*uncut, *cut), len(targets.classes))
-        shortened = Shortened(all_scores, all_evidences, targets.members[all_numbers])
+        shortened = Shortened(
+            all_scores, all_evidences, targets.members[all_numbers], weights[all_numbers]
+        )
     return Documents(
         scores=scores,
         evidence=evidences,
         targets=targets.take(numbers),
         shortened=shortened,
         numbers=numbers,
+        weights=weights[numbers],
     )
 
 
@@ -187,7 +197,7 @@ class OutOfFoldScores(Generic[Scaling]):
         machines: Sequence[Machine],
         keys: Keys,
     ) -> None:
-        self._training, self._targets = training, targets
+        self._training, self._targets, self._keys = training, targets, keys
         k = len(targets.classes)
         none = np.empty(0, dtype=np.intp)
         held_out = np.unique(np.concatenate([none, *(machine.held_out for machine in machines)]))
@@ -216,7 +226,7 @@ class OutOfFoldScores(Generic[Scaling]):
         """Return what was collected."""
         whole = Scored(self._scores, self._evidence, self._rows)
         cut = map(Scored, self._cut_scores, self._cut_evidence, repeat(self._cut_rows))
-        return joined(self._targets, [whole], list(cut))
+        return joined(self._targets, self._keys, [whole], list(cut))
 
     @cached_property
     def _shortened(self) -> list[Rows]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from lexiclass.calibration import Documents, Matrix
 from lexiclass.errors import InvalidParameters, ModelCorrupt
+from lexiclass.folds import Keys
 from lexiclass.labels import Labels
-from lexiclass.near_duplicates import text_keys
+from lexiclass.near_duplicates import shares_of_groups, text_keys
 from lexiclass.plugins.base import PluginContext, PluginProgress
 from lexiclass.plugins.classifiers.calibrated import CalibratedClassifier
 from lexiclass.plugins.classifiers.out_of_fold import CUTS, Scored, joined
@@ -83,17 +85,19 @@ class TransformerClassifier(CalibratedClassifier):
             # Dealt out by what the documents are: another seed need not move confidences.
             held_out = targets.folds(round(1 / parameters.held_out), 0, keys) == 0
             inside, outside = np.flatnonzero(~held_out), np.flatnonzero(held_out)
-            watched = texts.take(outside) if len(outside) else None
+            shares = shares_of_groups(keys)[:, np.newaxis]
+            once = replace(texts, weights=texts.weights * shares)
+            watched = once.take(outside) if len(outside) else None
             tuning = FineTuning(
                 network, parameters, session, seed=seed, multi_label=targets.multi_label
             )
             tuning.run(texts.take(inside), watched, progress or unheard)
             self.classes, self._network, self._session = targets.classes, network, session
-            documents = self._score([features[row] for row in outside], targets, outside)
+            documents = self._score([features[row] for row in outside], targets, keys, outside)
         self._calibrate(documents, targets, parameters.class_weight, of_softmax=True)
 
     def _score(
-        self, texts: Sequence[str], targets: Targets, numbers: NDArray[np.intp]
+        self, texts: Sequence[str], targets: Targets, keys: Keys, numbers: NDArray[np.intp]
     ) -> Documents:
         """Score what was held out, whole and cut short."""
         whole = Scored(*self._read(texts), numbers)
@@ -101,7 +105,7 @@ class TransformerClassifier(CalibratedClassifier):
         for count in CUTS:
             shortened = [" ".join(text.split()[:count]) for text in texts]
             cut.append(Scored(*self._read(shortened), numbers))
-        return joined(targets, [whole], cut)
+        return joined(targets, keys, [whole], cut)
 
     def margins(self, features: Sequence[str]) -> NDArray[np.float64]:
         """Return (n, num_classes) scores of texts.

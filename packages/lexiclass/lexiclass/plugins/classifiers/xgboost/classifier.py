@@ -14,6 +14,7 @@ from lexiclass.calibration import Documents, Matrix
 from lexiclass.errors import InvalidParameters, ModelCorrupt
 from lexiclass.folds import Keys
 from lexiclass.labels import Labels
+from lexiclass.near_duplicates import shares_of_groups
 from lexiclass.plugins.base import PluginContext, PluginProgress
 from lexiclass.plugins.classifiers.calibrated import CalibratedClassifier, RowClassifier
 from lexiclass.plugins.classifiers.out_of_fold import CUTS, Scored, joined
@@ -164,7 +165,8 @@ class XgboostClassifier(RowClassifier, CalibratedClassifier):
             replace(part, rows=seen(part.rows))
             for part in (examples.take(~outside), examples.take(outside))
         )
-        return self._boost(inside, watched, steps)
+        shares = shares_of_groups(training.keys)[outside, np.newaxis]
+        return self._boost(inside, replace(watched, weights=watched.weights * shares), steps)
 
     def _score(
         self,
@@ -192,7 +194,7 @@ class XgboostClassifier(RowClassifier, CalibratedClassifier):
             for words in CUTS:
                 rows = seen(training.shortened(numbers, words))
                 cut.append(Scored(self._ask(fold, rows, rounds), evidence(rows), numbers))
-        return joined(targets, whole, cut)
+        return joined(targets, training.keys, whole, cut)
 
     def _ask(self, fold: Fitted, rows: Rows, rounds: int) -> Matrix:
         threads = choose_threads(self._parameters.threads, rows)

@@ -1,7 +1,10 @@
 """The operations: what a task can be, each declared once.
 
-Who submits, runs, lists or documents them reads :data:`OPERATIONS`. A package with an operation of
-its own calls :func:`declare` where its request is defined.
+Who submits, runs, lists or documents them reads :data:`OPERATIONS`. A further one has its request
+and result in :mod:`lexiclass_core.schemas`, its row here, its actor in ``actors/``, its service in
+``lexiclass_worker/services/``, and if a child of the sandbox computes, its job in
+``lexiclass_worker/jobs/`` and what does it in ``lexiclass_worker/ml/``. A package with an operation
+of its own calls :func:`declare` where its request is defined.
 """
 
 from collections.abc import Collection, Mapping

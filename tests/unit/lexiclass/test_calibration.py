@@ -23,7 +23,7 @@ from lexiclass.calibration import (
     calibrate,
     load_calibrator,
 )
-from lexiclass.calibration.calibrator import Calibrator
+from lexiclass.calibration.base import Calibrator
 from lexiclass.calibration.evidence import MixedByEvidence, nearness
 from lexiclass.calibration.evidence_fitting import _Objective as EvidenceObjective
 from lexiclass.calibration.evidence_fitting import mix_by_evidence

@@ -1,6 +1,8 @@
 """Cancelling tasks in their rows: those that nobody runs at once; of others, a worker is asked.
 
-What a cancelled row looks like is :data:`lexiclass_core.tasks.transitions.CANCEL`.
+A cancelled row has the status ``cancelled``, an error with the code ``CANCELLED`` that says how far
+it had come, the times at which that was asked for and at which it ended, and neither a lease nor a
+stage nor a next attempt: :data:`lexiclass_core.tasks.transitions.CANCEL`.
 """
 
 from collections.abc import Sequence

@@ -3,7 +3,7 @@
 A calibrator is fitted on scores of documents that the classifier was not trained on.
 """
 
-from lexiclass.calibration.calibrator import Calibrator, Matrix
+from lexiclass.calibration.base import Calibrator, Matrix
 from lexiclass.calibration.evidence_fitting import Shortened
 from lexiclass.calibration.fitting import Documents, calibrate, load_calibrator
 from lexiclass.calibration.measures import expected_calibration_error

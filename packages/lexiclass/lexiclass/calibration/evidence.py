@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import special
 
-from lexiclass.calibration.calibrator import Calibrator, Matrix
+from lexiclass.calibration.base import Calibrator, Matrix
 
 _SMALLEST = np.finfo(np.float64).tiny
 

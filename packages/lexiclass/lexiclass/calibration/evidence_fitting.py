@@ -10,7 +10,7 @@ import scipy
 from numpy.typing import NDArray
 from scipy import special
 
-from lexiclass.calibration.calibrator import Calibrator, Matrix
+from lexiclass.calibration.base import Calibrator, Matrix
 from lexiclass.calibration.evidence import (
     MixedByEvidence,
     log_frequencies,

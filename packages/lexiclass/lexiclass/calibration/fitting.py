@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from lexiclass.calibration.calibrator import Calibrator, Codes, Matrix
+from lexiclass.calibration.base import Calibrator, Codes, Matrix
 from lexiclass.calibration.evidence import MixedByEvidence
 from lexiclass.calibration.evidence_fitting import Shortened, mix_by_evidence
 from lexiclass.calibration.labels import LabelSigmoids
@@ -28,7 +28,7 @@ class Documents:
     Attributes:
         scores: (n, k) scores; with several classes a document single ones may be NaN.
         evidence: (n,) what the scores of each rest on; see
-            :class:`~lexiclass.calibration.calibrator.Calibrator`.
+            :class:`~lexiclass.calibration.base.Calibrator`.
         targets: Their classes.
         shortened: Some of them, whole and cut short; ``None`` where nobody can cut.
         numbers: (n,) which of the training documents they are; ``None`` where nobody says.

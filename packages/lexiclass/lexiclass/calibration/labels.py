@@ -11,7 +11,7 @@ import scipy
 from numpy.typing import NDArray
 from scipy import special
 
-from lexiclass.calibration.calibrator import Calibrator, Matrix
+from lexiclass.calibration.base import Calibrator, Matrix
 from lexiclass.calibration.platt import fit_sigmoid, smoothed_targets
 
 # How much the sigmoid of a class may differ from the shared one, as standard deviations of normal

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lexiclass.calibration.calibrator import Matrix
+from lexiclass.calibration.base import Matrix
 
 
 def expected_calibration_error(

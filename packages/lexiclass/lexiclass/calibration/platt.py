@@ -7,7 +7,7 @@ import scipy  # loads its optimize when that is first used: predicting does with
 from numpy.typing import NDArray
 from scipy import special
 
-from lexiclass.calibration.calibrator import Matrix
+from lexiclass.calibration.base import Matrix
 
 
 def fit_sigmoid(

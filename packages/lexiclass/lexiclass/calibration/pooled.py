@@ -10,7 +10,7 @@ import numpy as np
 import scipy
 from scipy import special
 
-from lexiclass.calibration.calibrator import Calibrator, Codes, Matrix
+from lexiclass.calibration.base import Calibrator, Codes, Matrix
 from lexiclass.calibration.temperature import Temperature
 
 # Standard deviations of the normal priors. Those of a class are by how much its sigmoid may differ

@@ -10,7 +10,7 @@ import numpy as np
 import scipy
 from scipy import special
 
-from lexiclass.calibration.calibrator import Calibrator, Codes, Matrix
+from lexiclass.calibration.base import Calibrator, Codes, Matrix
 
 # A normal prior on the logarithm of the temperature, centred on 1 with this standard deviation.
 # It counts as much as a few documents: it decides where there are none and vanishes with many.

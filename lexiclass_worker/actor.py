@@ -20,6 +20,12 @@ from lexiclass_worker.worker import WorkerBroker
 RequestT = TypeVar("RequestT", bound=Request)
 
 
+class _Actor(Actor[..., Any]):
+    def __call__(self, /, *args: object, **kwargs: object) -> Any:
+        # Dramatiq's would take an argument of the name "self", which anybody can send, for its own.
+        return self.fn(*args, **kwargs)
+
+
 def actor(
     schema: type[RequestT], *, preloads: Collection[str] = ()
 ) -> Callable[[Service[RequestT]], Actor[..., Any]]:
@@ -45,6 +51,7 @@ def actor(
 
         run.__doc__ = service.__doc__
         decorate = dramatiq.actor(
+            actor_class=_Actor,
             actor_name=schema.actor_name,
             queue_name=operation.queue,
             priority=operation.priority,

@@ -89,6 +89,19 @@ def test_odd_options_of_a_message_change_nothing(shared: Shared, options: dict[s
     assert house.sender.is_dead_letter("indexing", message_id)
 
 
+@pytest.mark.parametrize("name", ["self", "args", "kwargs", "cls", "", "a b"])
+def test_an_argument_of_whatever_name_is_an_error_that_the_row_tells(
+    shared: Shared, name: str
+) -> None:
+    key = str(uuid.uuid4())
+    options = {"redis_message_id": key}
+    bad = entry(kwargs={"project_id": 999_999, name: 1}, message_id=key, options=options)
+    shared.house.sender.put("indexing", key, bad)
+    error = shared.house.database.failed(key)["error"]
+    assert error["code"] == "VALIDATION_ERROR"
+    assert [problem["argument"] for problem in error["details"]["problems"]] == [name]
+
+
 @pytest.mark.parametrize("timestamp", [-1, 0, 10**18, 1e300])
 def test_a_message_from_an_impossible_time_is_processed(shared: Shared, timestamp: float) -> None:
     key = str(uuid.uuid4())

@@ -34,6 +34,7 @@ from lexiclass_core.client import (
 from lexiclass_core.db import create_engine
 from lexiclass_core.documents import SuspectLabel
 from lexiclass_core.models import TaskStatus
+from lexiclass_core.numbers import number_of
 from lexiclass_core.references import UnresolvedName
 from lexiclass_core.versions import ReportCorrupt, ReportNotFound, VersionNotFound
 
@@ -128,7 +129,8 @@ async def _client(request: Request) -> AsyncTaskClient:
 
 async def _task_id(task_id: str) -> int | str:
     """The number of a task, or the id of its message."""
-    return int(task_id) if task_id.isdecimal() else task_id
+    number = number_of(task_id)
+    return task_id if number is None else number
 
 
 Client = Annotated[AsyncTaskClient, Depends(_client)]

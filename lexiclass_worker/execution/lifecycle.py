@@ -17,7 +17,7 @@ from lexiclass_core.db import single_statements
 from lexiclass_core.db.errors import DATABASE_ERRORS, describe
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.operations import OPERATIONS, Operation
-from lexiclass_core.queueing.envelopes import LONGEST_ID
+from lexiclass_core.queueing.envelopes import LONGEST_ID, kept_correlation_id
 from lexiclass_core.schemas import Request
 from lexiclass_core.storable import is_storable, storable
 from lexiclass_core.tasks import admission, cancelling, starting
@@ -140,7 +140,7 @@ async def _start(
         queue=operation.queue,
         project_id=project_id if _is_bigint(project_id) else None,
         request=storable(delivery.kwargs),
-        correlation_id=storable(delivery.correlation_id),
+        correlation_id=kept_correlation_id(delivery.correlation_id),
         queued_at=delivery.sent_at,
         priority=delivery.priority,
         trace_context=delivery.trace_context,

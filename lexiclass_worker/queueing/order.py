@@ -21,6 +21,7 @@ from loguru import logger
 from redis import Redis
 
 from lexiclass_core.numbers import LARGEST_ID
+from lexiclass_core.queue_config import priority_of
 from lexiclass_core.queueing.entries import EntryRules, RefusedMessage
 from lexiclass_core.queueing.redis_keys import QueueKeys
 
@@ -161,7 +162,6 @@ STEP: Final = 2**42
 """Places of one priority: milliseconds, above any time of sending until the year 2109. Times 1,000
 it is still exact in the floating point numbers that Redis sorts by."""
 
-_LARGEST_PRIORITY: Final = 1_000
 _LATEST_MS: Final = 2**53
 
 
@@ -174,7 +174,7 @@ def turn_score(
     Messages of ``limited`` actors make a group for each project.
     """
     actor = message["actor_name"]
-    own = _whole(message["options"].get("priority"), -_LARGEST_PRIORITY, _LARGEST_PRIORITY)
+    own = priority_of(message["options"].get("priority"))
     priority = priorities.get(actor, 0) if own is None else own
     sent = _whole(message["message_timestamp"], 0, STEP - 1) or 0
     project = message["kwargs"].get("project_id")

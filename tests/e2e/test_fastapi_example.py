@@ -186,6 +186,9 @@ def test_what_is_wrong_has_a_status_of_its_own(api: httpx.Client) -> None:
     too_long = {"Idempotency-Key": "k" * 501}
     refused = api.post("/index", json={"project_id": 7}, headers=too_long)
     assert (refused.status_code, "501 characters" in refused.json()["detail"]) == (422, True)
+    refused = api.post("/index", json={"project_id": 7}, headers={"X-Correlation-ID": "c" * 501})
+    assert (refused.status_code, "501 characters" in refused.json()["detail"]) == (422, True)
+    assert api.get(f"/tasks/{'9' * 5_000}").status_code == 404
 
 
 def test_a_database_that_is_away_is_a_503(house: House, tmp_path: Path) -> None:

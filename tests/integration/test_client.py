@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -276,6 +276,9 @@ async def test_a_typed_method_submits_what_the_schema_says(
     assert len(messages(broker_url, "training")) == 2
 
 
+WEST = timezone(timedelta(hours=-5))
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -289,11 +292,19 @@ async def test_a_typed_method_submits_what_the_schema_says(
         ({"classifier_params": {"C": object()}}, "JSON has no place for"),
         ({"idempotency_key": ""}, "0 characters: expected 1 to 500"),
         ({"idempotency_key": "x" * 501}, "501 characters"),
+        ({"idempotency_key": 4711}, "is of type int: expected a text"),
+        ({"correlation_id": "x" * 501}, "correlation_id has 501 characters"),
+        ({"correlation_id": {"a": 1}}, "is of type dict: expected a text"),
         ({"delay_s": -1}, "expected seconds from now"),
         ({"delay_s": float("nan")}, "expected seconds from now"),
         ({"delay_s": 1e300}, "expected seconds from now"),
+        ({"delay_s": "an hour"}, "expected seconds from now"),
         ({"not_before": datetime(2030, 1, 1)}, "no time zone"),  # noqa: DTZ001
         ({"not_before": datetime(2030, 1, 1, tzinfo=UTC), "delay_s": 1}, "not both"),
+        ({"not_before": "2030-01-01"}, "is of type str: expected a datetime"),
+        ({"not_before": datetime.max.replace(tzinfo=UTC)}, "would ever run"),
+        ({"not_before": datetime.max.replace(tzinfo=WEST)}, "would ever run"),
+        ({"options": {"delay": 5}}, "no options: delay; there are correlation_id"),
         ({"priority": 1_001}, r"expected -1000 \(first\) to 1000 \(last\)"),
         ({"priority": "high"}, "expected -1000"),
         ({"priority": True}, "expected -1000"),

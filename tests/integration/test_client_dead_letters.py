@@ -43,6 +43,18 @@ def test_dead_letters_are_found_submitted_once_more_and_gone(
     assert not client.dead_letters.list()
 
 
+def test_one_with_a_long_correlation_id_is_submitted_once_more(
+    client: TaskClient, sender: RawSender
+) -> None:
+    sender.send("index_documents", options={"correlation_id": "c" * 600}, project_id=7)
+    give_up(sender, "indexing")
+
+    (done,) = client.dead_letters.replay(ALL)
+
+    assert done.new_task_id is not None
+    assert client.status(done.new_task_id).correlation_id == "c" * 500
+
+
 def test_a_selection_means_those_that_fit_all_of_it(client: TaskClient, sender: RawSender) -> None:
     for _ in range(3):
         client.submit(IndexDocuments(project_id=7))

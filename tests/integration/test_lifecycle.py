@@ -82,6 +82,19 @@ async def test_a_row_written_by_the_client_is_the_messages_row(workshop: Worksho
     assert (row["status"], row["attempts"], row["correlation_id"]) == ("succeeded", 1, "theirs")
 
 
+async def test_a_correlation_id_of_any_length_is_kept_as_far_as_it_can_be_found(
+    workshop: Workshop,
+) -> None:
+    # What does not compress fits into no index.
+    long = "".join(map(chr, range(0x4E00, 0x4E00 + 5_000)))
+    message = replace(delivery(project_id=7), correlation_id=long)
+
+    await deliver(workshop, Recorder(), message)
+
+    row = await task_row(workshop, message)
+    assert (row["status"], row["correlation_id"]) == ("succeeded", long[:500])
+
+
 async def test_a_message_that_succeeded_is_not_run_again(workshop: Workshop) -> None:
     message, service = delivery(project_id=1), Recorder()
     first = await deliver(workshop, service, message)

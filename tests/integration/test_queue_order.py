@@ -140,6 +140,15 @@ def test_messages_go_by_priority_then_by_the_time_they_were_sent(redis: Redis) -
     assert redis.take() == []
 
 
+def test_a_priority_that_is_no_integer_is_that_of_the_actor(redis: Redis) -> None:
+    odd = [redis.send(priority=priority, at=2) for priority in (0.5, True, "0", [0])]
+    first = redis.send(at=1)
+    last = redis.send(priority=11, at=0)
+    beyond = redis.send(priority=-(10**9), at=9)
+    taken = redis.take(7)
+    assert (taken[:2], sorted(taken[2:6]), taken[6]) == ([beyond, first], sorted(odd), last)
+
+
 def test_a_message_overtakes_any_number_of_others(redis: Redis) -> None:
     # More than are noted at a time.
     others = [redis.send(priority=50, at=number) for number in range(2_500)]

@@ -8,9 +8,9 @@ from lexiclass_core.client.snapshot import TaskSnapshot
 from lexiclass_core.db.values import object_of
 from lexiclass_core.models import TaskStatus
 from lexiclass_core.queue_config import QueueName, priority_of
+from lexiclass_core.queueing.envelopes import kept_correlation_id
 from lexiclass_core.queueing.messages import DeadLetter
 from lexiclass_core.schemas import Request, TaskError
-from lexiclass_core.storable import storable
 from lexiclass_core.tasks.errors import InvalidTask
 from lexiclass_core.tasks.resubmission import request_once_more
 from lexiclass_core.tasks.submission import SubmitOptions
@@ -89,10 +89,10 @@ class DeadTask:
         else:
             options = object_of(self.letter.fields.get("options"))
             named = options.get("correlation_id")
-            correlation_id = storable(named) if isinstance(named, str) else None
+            correlation_id = named if isinstance(named, str) else None
             priority = options.get("priority")
         return {
-            "correlation_id": correlation_id,
+            "correlation_id": correlation_id and kept_correlation_id(correlation_id),
             "priority": priority_of(priority),
             "idempotency_key": f"replay of {self.letter.key}",
         }

@@ -20,6 +20,11 @@ at most."""
 _OVERHEAD_BYTES: Final = 8_192
 
 
+def kept_correlation_id(text: str) -> str:
+    """What a row keeps of a correlation id that somebody has written into a message."""
+    return str(storable(text[:LONGEST_ID]))
+
+
 def envelope_of(task: Task, *, is_reminder: bool = False) -> Envelope:
     """What is sent for a task whose type is an actor."""
     return Envelope(

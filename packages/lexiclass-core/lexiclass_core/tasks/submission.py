@@ -14,23 +14,24 @@ from sqlalchemy import and_, literal, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
+from lexiclass_core.db.values import EARLIEST, LATEST
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.models import Task
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.queue_config import HIGHEST_PRIORITY, LOWEST_PRIORITY
+from lexiclass_core.queueing.envelopes import LONGEST_ID
 from lexiclass_core.schemas import Request
 from lexiclass_core.storable import DEEPEST, is_storable
 from lexiclass_core.tasks.errors import IdempotencyConflict, InvalidTask
 from lexiclass_core.tracing import current_trace_context, producer_span
-
-_LONGEST_KEY: Final = 500
 
 
 class SubmitOptions(TypedDict, total=False):
     """How a task is submitted, whatever it is.
 
     Attributes:
-        correlation_id: Carried to every log line of the task; the message id when not given.
+        correlation_id: Carried to every log line of the task, at most 500 characters; the message
+            id when not given.
         idempotency_key: Names this submission within its project: another one with the same key
             gives the task of the first.
         delay_s: Seconds to wait before it may run.
@@ -68,17 +69,16 @@ class Submission:
         """A request with how it is to be submitted.
 
         Raises:
-            InvalidTask: If something of it cannot be stored, or is out of range.
+            InvalidTask: If something of it cannot be stored, is out of range or no option.
         """
-        message_id = str(uuid.uuid4())
-        correlation_id = options.get("correlation_id") or message_id
-        key = options.get("idempotency_key")
-        _require_storable("correlation_id", correlation_id)
-        _require_storable("idempotency_key", key)
-        if key is not None and not 1 <= len(key) <= _LONGEST_KEY:
+        if unknown := sorted(options.keys() - _OPTIONS):
             raise InvalidTask(
-                f"the idempotency key has {len(key)} characters: expected 1 to {_LONGEST_KEY}"
+                f"no options: {', '.join(unknown)}; there are {', '.join(sorted(_OPTIONS))}"
             )
+        message_id = str(uuid.uuid4())
+        correlation_id = _text("correlation_id", options.get("correlation_id") or None)
+        correlation_id = correlation_id or message_id
+        key = _text("idempotency_key", options.get("idempotency_key"))
         envelope = Envelope(
             message_id=message_id,
             actor_name=request.actor_name,
@@ -217,6 +217,17 @@ def _unstorable_parts(name: str, value: Any) -> list[str]:
     return [name] if bad is None else _unstorable_parts(*bad)
 
 
+def _text(name: str, text: object) -> str | None:
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise InvalidTask(f"{name} is of type {type(text).__name__}: expected a text")
+    if not 1 <= len(text) <= LONGEST_ID:
+        raise InvalidTask(f"{name} has {len(text)} characters: expected 1 to {LONGEST_ID}")
+    _require_storable(name, text)
+    return text
+
+
 def _priority(priority: int | None) -> int | None:
     if priority is None or (
         type(priority) is int and HIGHEST_PRIORITY <= priority <= LOWEST_PRIORITY
@@ -227,18 +238,26 @@ def _priority(priority: int | None) -> int | None:
     )
 
 
-def _not_before(delay_s: float | None, not_before: datetime | None) -> datetime | None:
+def _not_before(delay_s: float | None, not_before: object) -> datetime | None:
     if delay_s is not None and not_before is not None:
         raise InvalidTask("give delay_s or not_before, not both")
-    if not_before is not None:
-        if not_before.tzinfo is None:
-            raise InvalidTask("not_before has no time zone: give one, such as datetime.now(UTC)")
-        return not_before
-    if delay_s is None:
-        return None
+    if not_before is None:
+        return None if delay_s is None else _from_now(delay_s)
+    if not isinstance(not_before, datetime):
+        raise InvalidTask(f"not_before is of type {type(not_before).__name__}: expected a datetime")
+    if not_before.tzinfo is None:
+        raise InvalidTask("not_before has no time zone: give one, such as datetime.now(UTC)")
+    if not EARLIEST <= not_before < LATEST:
+        raise InvalidTask(f"not_before is {not_before}: no task would ever run then")
+    return not_before
+
+
+def _from_now(delay_s: float) -> datetime:
     try:
         if math.isfinite(delay_s) and delay_s >= 0:
-            return datetime.now(UTC) + timedelta(seconds=delay_s)
-    except OverflowError:
+            moment = datetime.now(UTC) + timedelta(seconds=delay_s)
+            if moment < LATEST:
+                return moment
+    except (OverflowError, TypeError):
         pass
-    raise InvalidTask(f"delay_s is {delay_s}: expected seconds from now, 0 or more")
+    raise InvalidTask(f"delay_s is {delay_s!r}: expected seconds from now, 0 or more")

@@ -314,6 +314,15 @@ async def test_queues_are_paused_drained_and_resumed(
     assert list(await client.queues.pauses()) == ["indexing"]
 
 
+async def test_what_is_no_queue_is_not_paused(client: AsyncTaskClient) -> None:
+    nonsense: Any = "trainings"
+    for work in (client.queues.pause, client.queues.resume, client.queues.drain):
+        with pytest.raises(ValueError, match="'trainings' is not a valid QueueName"):
+            await work(QueueName.INDEXING, nonsense)
+    await client.queues.pause()
+    assert await client.queues.pauses() == {}
+
+
 def test_queues_without_an_event_loop(sync_client: TaskClient) -> None:
     sync_client.queues.pause(QueueName.TRAINING)
     assert list(sync_client.queues.pauses()) == ["training"]

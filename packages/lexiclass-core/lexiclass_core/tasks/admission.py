@@ -33,9 +33,12 @@ async def pauses(session: AsyncSession) -> dict[str, Pause]:
 
 async def pause(session: AsyncSession, queues: Collection[QueueName], reason: str | None) -> None:
     """Let no task of some queues start; nothing changes for those that are paused already."""
+    if not queues:
+        return
     await session.execute(
         insert(QueuePause)
-        .values([{"queue": queue, "reason": reason} for queue in queues])
+        # In one order, so that two that pause the same do not wait for each other.
+        .values([{"queue": queue, "reason": reason} for queue in sorted(queues)])
         .on_conflict_do_nothing(index_elements=[QueuePause.queue])
     )
 

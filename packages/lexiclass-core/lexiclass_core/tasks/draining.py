@@ -16,8 +16,13 @@ _IDLE_S: Final = 1.0
 
 
 def with_parts(queues: Collection[QueueName]) -> set[QueueName]:
-    """Some queues, and those in which parts of their tasks wait."""
-    return {*queues, *queues_of_parts(queues)}
+    """Some queues, and those in which parts of their tasks wait.
+
+    Raises:
+        ValueError: If one of them is none.
+    """
+    named = {QueueName(queue) for queue in queues}
+    return named | queues_of_parts(named)
 
 
 async def drain(

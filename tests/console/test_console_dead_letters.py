@@ -1,5 +1,6 @@
 """Dead letters in the console."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -71,6 +72,25 @@ async def test_only_an_admin_removes_them(
     await log_in(operator, sessions, Role.ADMIN)
     answer = await operator.post("/actions/dead_letters.purge", data=data, headers=OURS)
     assert "There are none" in words(answer)
+
+
+async def test_many_at_once_do_not_wait_for_each_others_connections(
+    operator: httpx.AsyncClient, client: AsyncTaskClient, broker_url: str
+) -> None:
+    bury(broker_url, message("first"))
+    task = await client.train(7, 3)
+    await client.cancel(task.id)
+    data = {"task_id": str(task.id), "next": "/dead-letters"}
+
+    # More than there are connections: each that needs a second one would wait for all others.
+    async with asyncio.timeout(25):
+        answers = await asyncio.gather(
+            *(operator.get("/dead-letters") for _ in range(12)),
+            *(operator.post("/actions/task.retry", data=data, headers=OURS) for _ in range(12)),
+        )
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len((await client.list()).tasks) == 13
 
 
 @pytest.mark.parametrize("query", [{"queue": "nonsense"}, {"code": "\u202e<x>"}])

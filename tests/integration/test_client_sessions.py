@@ -2,11 +2,15 @@
 
 import asyncio
 import os
+import signal
+import socket
 import threading
 from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import event, func, select, text
+from sqlalchemy.ext.asyncio import async_scoped_session
+from sqlalchemy.orm import Session, scoped_session
 
 from lexiclass_core.client import (
     AsyncTaskClient,
@@ -96,6 +100,48 @@ async def test_a_synchronous_session_has_its_tasks_sent_too(
     assert [message.message_id for message in messages(broker_url, "indexing")] == [
         handle.message_id
     ]
+
+
+async def test_a_session_may_be_that_of_a_thread_or_a_request(
+    client: AsyncTaskClient, database_uri: str, sessions: SessionFactory, broker_url: str
+) -> None:
+    scoped = async_scoped_session(sessions, scopefunc=asyncio.current_task)
+    first = await client.submit(WANTED, session=scoped)
+    await scoped.commit()
+    await scoped.remove()
+    await client.sent()
+
+    sync_client = TaskClient(database_uri=database_uri, broker_url=broker_url)
+    async with sessions.begin() as session:
+
+        def submit(own: Session) -> TaskSnapshot:
+            factory: Any = lambda: own  # noqa: E731 - a factory of sessions, of this one alone
+            return sync_client.submit(WANTED, session=scoped_session(factory))
+
+        second = await session.run_sync(submit)
+    await asyncio.to_thread(sync_client.close)
+
+    sent = [message.message_id for message in messages(broker_url, "indexing")]
+    assert sorted(sent) == sorted([first.message_id, second.message_id])
+
+
+async def test_a_task_is_retried_in_a_transaction_of_the_callers(
+    client: AsyncTaskClient, database_uri: str, sessions: SessionFactory, broker_url: str
+) -> None:
+    task = await client.submit(WANTED)
+    async with sessions.begin() as session:
+        row = await session.get_one(Task, task.id)
+        row.status, row.correlation_id = TaskStatus.CANCELLED, "c" * 600
+        # It is seen as the transaction has it.
+        again = await client.retry(task.id, session=session)
+    assert again.correlation_id == "c" * 500
+
+    with TaskClient(database_uri=database_uri, broker_url=broker_url) as sync_client:
+        async with sessions() as session:
+            taken_back = await session.run_sync(lambda own: sync_client.retry(task.id, session=own))
+            await session.rollback()
+        assert taken_back.request == task.request
+    assert {each.id for each in (await client.list()).tasks} == {task.id, again.id}
 
 
 async def test_an_engine_of_the_caller_stays_open(database_uri: str, broker_url: str) -> None:
@@ -201,6 +247,32 @@ def test_a_forked_process_has_connections_of_its_own(
         assert sync_client.status(task.id).id == task.id
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert len(messages(broker_url, "indexing")) == 4
+
+
+async def test_a_forked_process_does_not_wait_for_what_its_parent_sends(
+    database_uri: str, sessions: SessionFactory
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        broker_url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        sync_client = TaskClient(database_uri=database_uri, broker_url=broker_url)
+        async with sessions.begin() as session:
+            await session.run_sync(lambda own: sync_client.submit(WANTED, session=own))
+        # Now it is being sent.
+        await asyncio.to_thread(sync_client.list)
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(20)
+            exit_code = 1
+            try:
+                sync_client.close()
+                exit_code = 0
+            finally:
+                os._exit(exit_code)
+        status = await asyncio.to_thread(os.waitpid, pid, 0)
+    await asyncio.to_thread(sync_client.close)
+    await asyncio.to_thread(sync_client.close)
+
+    assert os.waitstatus_to_exitcode(status[1]) == 0
 
 
 # Handles

@@ -20,7 +20,6 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Final, Unpack
 
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from lexiclass_core.client import watching
@@ -28,6 +27,7 @@ from lexiclass_core.client.after_commit import send_after_commit
 from lexiclass_core.client.base import BaseTaskClient
 from lexiclass_core.client.blocking import blocking
 from lexiclass_core.client.queues import AsyncQueues, Queues
+from lexiclass_core.client.sessions import CallersAsyncSession, async_session_of
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.client.synchronous import TaskClient
 from lexiclass_core.codes import ErrorCode
@@ -145,12 +145,13 @@ class AsyncFakeTaskClient(BaseTaskClient):
         self,
         request: Request,
         *,
-        session: AsyncSession | None = None,
+        session: CallersAsyncSession | None = None,
         **options: Unpack[SubmitOptions],
     ) -> TaskSnapshot:
         submission = Submission.of(request, **options)
         if session is not None:
-            return self.add_in(session.sync_session, submission, self._commit)
+            callers = async_session_of(session)
+            return self.add_in(callers.sync_session, submission, self._commit)
         task, is_new = self._add(submission)
         if is_new:
             self._tasks[task.id] = task
@@ -217,13 +218,16 @@ class AsyncFakeTaskClient(BaseTaskClient):
             "status": filters.get("status"),
             "type": filters.get("type"),
             "parent_id": filters.get("parent"),
+            "queue": filters.get("queue"),
         }
-        before = filters.get("before")
+        before, code = filters.get("before"), filters.get("error_code")
         rows = [
             task
             for task in sorted(self._tasks.values(), key=lambda task: -task.id)
             if all(value in (None, getattr(task, name)) for name, value in wanted.items())
             and (before is None or task.id < before)
+            and (code is None or _has_failed_with(task, code))
+            and filters.get("text") in (None, str(task.id), task.message_id, task.correlation_id)
         ]
         return TaskPage.of(rows[:limit], limit=limit)
 
@@ -322,6 +326,10 @@ class AsyncFakeTaskClient(BaseTaskClient):
         for changes in self._changes:
             changes.tell()
         return TaskSnapshot.of(task)
+
+
+def _has_failed_with(task: Task, code: str) -> bool:
+    return task.status == TaskStatus.FAILED and (task.error or {}).get("code") == code
 
 
 def _named(ids: Mapping[str, int], name: int | str, what: str) -> int:

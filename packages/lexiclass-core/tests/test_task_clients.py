@@ -49,6 +49,7 @@ from lexiclass_core.schemas import (
 from lexiclass_core.statuses import Hindrance
 from lexiclass_core.tasks import chunks, starting, transitions
 from lexiclass_core.tasks.leases import Holder, Lease
+from lexiclass_core.tasks.reading import Filters
 from lexiclass_core.tasks.submission import SubmitOptions
 from lexiclass_core.testing import WORKER, AsyncFakeTaskClient, FakeTaskClient
 
@@ -238,6 +239,26 @@ async def test_tasks_are_listed_newest_first(client: BaseTaskClient) -> None:
         await client.list(limit=0)
 
 
+async def test_tasks_are_found_by_queue_name_and_error(
+    client: BaseTaskClient, worker: Worker
+) -> None:
+    training = await client.train(7, 3, correlation_id="click")
+    failing = await client.start(WANTED)
+    await worker.begin(failing.id)
+    await worker.fail(failing.id, ERROR)
+
+    cases: list[tuple[Filters, int]] = [
+        ({"queue": "training"}, training.id),
+        ({"text": "click"}, training.id),
+        ({"text": training.message_id}, training.id),
+        ({"text": str(failing.id)}, failing.id),
+        ({"error_code": "NO_DOCUMENTS"}, failing.id),
+    ]
+    for filters, expected in cases:
+        assert [task.id for task in (await client.list(**filters)).tasks] == [expected], filters
+    assert (await client.list(error_code="CRASHED")).tasks == []
+
+
 async def test_a_task_that_succeeds_has_a_result(client: BaseTaskClient, worker: Worker) -> None:
     handle = await client.start(WANTED)
     await worker.begin(handle.id)
@@ -396,8 +417,8 @@ def test_the_synchronous_ones_have_the_same_methods_and_say_the_same_of_them(
     made: type[object], asynchronous: type[object]
 ) -> None:
     names = {name for name in dir(asynchronous) if not name.startswith("_")}
-    # These send for a synchronous session.
-    names -= {"add_in", "sent", "send_soon"}
+    # These send for a synchronous session, and look at dead letters in one of asyncio.
+    names -= {"add_in", "sent", "send_soon", "within"}
     for name in names:
         method, of = getattr(made, name), getattr(asynchronous, name)
         assert method.__doc__, name

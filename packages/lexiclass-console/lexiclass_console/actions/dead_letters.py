@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import Field
 
 from lexiclass_console.actions.action import MOST_AT_ONCE, Action, Doing, Form, Outcome
-from lexiclass_core.client import InvalidTask
+from lexiclass_core.client import IdempotencyConflict, InvalidTask
 from lexiclass_core.client.dead_tasks import DeadLetterSelection
 from lexiclass_core.statuses import Role
 
@@ -30,13 +30,13 @@ async def replay(doing: Doing, form: SeveralLetters) -> Outcome:
     new: list[int] = []
     done: list[str] = []
     left: list[str] = []
-    for dead in await letters.list(DeadLetterSelection(keys=form.keys)):
+    for dead in await letters.within(doing.session).list(DeadLetterSelection(keys=form.keys)):
         try:
             request = dead.request()
-        except InvalidTask as error:
+            task = await doing.client.submit(request, session=doing.session, **dead.options())
+        except (InvalidTask, IdempotencyConflict) as error:
             left.append(f"{dead.letter.message_id or dead.letter.key}: {error}")
             continue
-        task = await doing.client.submit(request, session=doing.session, **dead.options())
         new.append(task.id)
         done.append(dead.letter.key)
     said = without_quotes = f"{len(new)} dead letters were submitted as new tasks."

@@ -24,7 +24,7 @@ async def show(view: View) -> Page:
     )
     found: list[DeadTask] | None
     try:
-        letters = view.console.client.dead_letters
+        letters = view.console.client.dead_letters.within(view.session)
         found = list(await letters.list(selection, limit=_MOST)) if known else []
     except BrokerUnavailable:
         found = None

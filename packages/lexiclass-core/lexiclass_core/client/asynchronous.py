@@ -22,6 +22,7 @@ from lexiclass_core.client.live import LiveFeed
 from lexiclass_core.client.messages import Sender
 from lexiclass_core.client.model_versions import AsyncModels
 from lexiclass_core.client.queues import AsyncQueues
+from lexiclass_core.client.sessions import CallersAsyncSession, async_session_of
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.db import create_engine
 from lexiclass_core.db.errors import DATABASE_ERRORS, describe, is_transient
@@ -132,13 +133,14 @@ class AsyncTaskClient(BaseTaskClient):
         self,
         request: Request,
         *,
-        session: AsyncSession | None = None,
+        session: CallersAsyncSession | None = None,
         **options: Unpack[SubmitOptions],
     ) -> TaskSnapshot:
         with submitting(request):
             submission = Submission.of(request, **options)
             if session is not None:
-                return await session.run_sync(self.add_in, submission, self._begin_to_send)
+                callers = async_session_of(session)
+                return await callers.run_sync(self.add_in, submission, self._begin_to_send)
             async with self._transaction() as own:
                 task, is_new = await own.run_sync(add, submission)
             if is_new:
@@ -155,8 +157,10 @@ class AsyncTaskClient(BaseTaskClient):
         return snapshot
 
     async def sent(self) -> None:
-        while self._sending:
-            await asyncio.wait(self._sending)
+        loop = asyncio.get_running_loop()
+        # What a parent was sending when this process was forked, it sends itself.
+        while own := [each for each in self._sending if each.get_loop() is loop]:
+            await asyncio.wait(own)
 
     async def send_soon(self, envelopes: Sequence[Envelope]) -> None:
         self._begin_to_send(envelopes)
@@ -196,6 +200,17 @@ class AsyncTaskClient(BaseTaskClient):
     async def status(self, task: int | str) -> TaskSnapshot:
         async with self._transaction() as session:
             return TaskSnapshot.of(await reading.find(session, task))
+
+    async def _status_in(
+        self, session: CallersAsyncSession | None, task: int | str
+    ) -> TaskSnapshot:
+        if session is None:
+            return await self.status(task)
+        # Another connection, beside the one that the caller holds, may not be had.
+        callers = async_session_of(session)
+        found = await reading.find(callers, task)
+        await callers.refresh(found)
+        return TaskSnapshot.of(found)
 
     async def look(self, task: int | str) -> TaskEvent:
         async with self._transaction() as session:

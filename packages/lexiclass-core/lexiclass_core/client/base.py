@@ -5,27 +5,25 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Unpack, cast
 
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from lexiclass_core.client.errors import TaskFailed, TaskNotFinished
 from lexiclass_core.client.handles import AsyncTaskHandle, RequestFor, ResultT
 from lexiclass_core.client.requests import SubmitsRequests
+from lexiclass_core.client.retrying import once_more
+from lexiclass_core.client.sessions import CallersAsyncSession
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.events import TaskEvent
-from lexiclass_core.queue_config import priority_of
 from lexiclass_core.schemas import Request, TaskError
-from lexiclass_core.statuses import TaskStatus
 from lexiclass_core.tasks.errors import InvalidTask
 from lexiclass_core.tasks.history import TaskHistoryEntry
 from lexiclass_core.tasks.reading import Filters
-from lexiclass_core.tasks.resubmission import request_once_more
 from lexiclass_core.tasks.submission import Submission, SubmitOptions
 from lexiclass_core.workers import WorkerSnapshot
 
 
-class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnapshot]]):
+class BaseTaskClient(SubmitsRequests[CallersAsyncSession, Coroutine[Any, Any, TaskSnapshot]]):
     """Submitting requests and following the tasks they become.
 
     :class:`AsyncTaskClient` keeps them in PostgreSQL, a fake one in memory. A task is named by its
@@ -38,7 +36,7 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
         self,
         request: Request,
         *,
-        session: AsyncSession | None = None,
+        session: CallersAsyncSession | None = None,
         **options: Unpack[SubmitOptions],
     ) -> TaskSnapshot:
         """See :meth:`SubmitsRequests.submit`."""
@@ -156,7 +154,7 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
         self,
         request: RequestFor[ResultT],
         *,
-        session: AsyncSession | None = None,
+        session: CallersAsyncSession | None = None,
         **options: Unpack[SubmitOptions],
     ) -> AsyncTaskHandle[ResultT]:
         """Submit a request; see :meth:`submit`. Returns a handle that knows the result's type."""
@@ -186,7 +184,7 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
         self,
         task: int | str,
         *,
-        session: AsyncSession | None = None,
+        session: CallersAsyncSession | None = None,
         **options: Unpack[SubmitOptions],
     ) -> TaskSnapshot:
         """Submit the request of a task that failed or was cancelled once more, as a new task.
@@ -200,17 +198,15 @@ class BaseTaskClient(SubmitsRequests[AsyncSession, Coroutine[Any, Any, TaskSnaps
         Raises:
             InvalidTask: If it has not failed, or cannot be submitted on its own.
         """
-        old = await self.status(task)
-        if old.status not in {TaskStatus.FAILED, TaskStatus.CANCELLED}:
-            raise InvalidTask(
-                f"task {old.id} is {old.status}: only one that failed or was cancelled is retried"
-            )
-        request = request_once_more(old.type, old.request, parent_id=old.parent_id)
-        as_before: SubmitOptions = {
-            "correlation_id": old.correlation_id,
-            "priority": priority_of(old.priority),
-        }
+        request, as_before = once_more(await self._status_in(session, task))
         return await self.submit(request, session=session, **(as_before | options))
+
+    async def _status_in(
+        self, session: CallersAsyncSession | None, task: int | str
+    ) -> TaskSnapshot:
+        """The task as it is now, seen in the transaction of a caller who has one."""
+        del session
+        return await self.status(task)
 
     async def result(self, task: int | str) -> dict[str, Any]:
         """The result of a task that has succeeded.

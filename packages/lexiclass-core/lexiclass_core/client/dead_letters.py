@@ -3,9 +3,13 @@
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.client.blocking import Blocking, blocking
 from lexiclass_core.client.dead_tasks import DeadLetterSelection, DeadTask, Handled
@@ -49,6 +53,14 @@ class AsyncDeadLetters:
         self._look = look
         self._submit = submit
         self._rules = rules
+
+    def within(self, session: AsyncSession) -> Self:
+        """The same, looked at and submitted in the transaction of a session of the caller's.
+
+        What is submitted is sent once that is committed, but what is removed is removed at once.
+        """
+        submit = partial(self._submit, session=session)
+        return type(self)(lambda: nullcontext(session), self._look, submit, self._rules)
 
     async def list(
         self, selection: DeadLetterSelection = _ALL, *, limit: int | None = None

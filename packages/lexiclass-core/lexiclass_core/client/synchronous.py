@@ -10,7 +10,6 @@ from contextlib import aclosing, suppress
 from typing import Any, Final, Self, TypeVar, Unpack, cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.orm import Session
 
 from lexiclass_core.client.asynchronous import AsyncTaskClient
 from lexiclass_core.client.base import BaseTaskClient
@@ -21,6 +20,8 @@ from lexiclass_core.client.handles import RequestFor, ResultT, TaskHandle
 from lexiclass_core.client.model_versions import Models
 from lexiclass_core.client.queues import Queues
 from lexiclass_core.client.requests import SubmitsRequests
+from lexiclass_core.client.retrying import once_more
+from lexiclass_core.client.sessions import CallersSession, session_of
 from lexiclass_core.client.snapshot import TaskSnapshot
 from lexiclass_core.db import with_own_pool
 from lexiclass_core.envelope import Envelope
@@ -38,7 +39,7 @@ _STOP_TIMEOUT_S: Final = 5.0
 _LONGEST_DEAF_S: Final = 0.5
 
 
-class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
+class TaskClient(SubmitsRequests[CallersSession, TaskSnapshot]):
     """:class:`AsyncTaskClient` on an event loop of its own; may be shared by threads.
 
     A process that was forked may go on with its parent's client: it gets a loop and connections of
@@ -105,10 +106,12 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
         self.close()
 
     def close(self) -> None:
-        """Close every connection and end the loop's thread.
+        """Close every connection and end the loop's thread; a second time it does nothing.
 
         Whoever waits in another thread gets a :class:`concurrent.futures.CancelledError`.
         """
+        if self._loop.is_closed():
+            return
         try:
             self._run(self._close())
         finally:
@@ -120,7 +123,7 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
         self,
         request: Request,
         *,
-        session: Session | None = None,
+        session: CallersSession | None = None,
         **options: Unpack[SubmitOptions],
     ) -> TaskSnapshot:
         """See :meth:`AsyncTaskClient.submit`; the session is a synchronous one, of any driver."""
@@ -128,13 +131,13 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
             return self._run(self._asynchronous.submit(request, **options))
         with submitting(request):
             submission = Submission.of(request, **options)
-            return self._asynchronous.add_in(session, submission, self._send_soon)
+            return self._asynchronous.add_in(session_of(session), submission, self._send_soon)
 
     def start(
         self,
         request: RequestFor[ResultT],
         *,
-        session: Session | None = None,
+        session: CallersSession | None = None,
         **options: Unpack[SubmitOptions],
     ) -> TaskHandle[ResultT]:
         """See :meth:`AsyncTaskClient.start`."""
@@ -148,7 +151,17 @@ class TaskClient(SubmitsRequests[Session, TaskSnapshot]):
         found = self._run(self._asynchronous.handle(task, request_type))
         return TaskHandle(self, found.snapshot, request_type.result_type())
 
-    retry = blocking(BaseTaskClient.retry)
+    def retry(
+        self,
+        task: int | str,
+        *,
+        session: CallersSession | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> TaskSnapshot:
+        """See :meth:`AsyncTaskClient.retry`; the session is a synchronous one, of any driver."""
+        request, as_before = once_more(self.status(task))
+        return self.submit(request, session=session, **(as_before | options))
+
     find_project = blocking(BaseTaskClient.find_project)
     find_field = blocking(BaseTaskClient.find_field)
     status = blocking(BaseTaskClient.status)

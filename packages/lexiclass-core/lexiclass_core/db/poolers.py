@@ -13,6 +13,7 @@ import asyncpg
 from sqlalchemy import Connection
 from sqlalchemy.engine import Dialect
 
+from lexiclass_core.db.hosts import connect
 from lexiclass_core.db.values import read_every_moment
 
 _UNNAMED: Final[Mapping[str, Any]] = {
@@ -58,7 +59,7 @@ class Connector:
         if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
             connection.exec_driver_sql(f"SET LOCAL {self._set_timeout}")
 
-    async def open(self, *arguments: Any, **options: Any) -> "asyncpg.Connection[Any]":
+    async def open(self, **options: Any) -> "asyncpg.Connection[Any]":
         """Connect by the driver.
 
         Raises:
@@ -66,7 +67,7 @@ class Connector:
         """
         try:
             # Without a cache the driver's own statements have no name.
-            connection = await asyncpg.connect(*arguments, **options, statement_cache_size=0)
+            connection = await connect(**options, statement_cache_size=0)
             try:
                 await read_every_moment(connection)
                 await self._greet(connection)

@@ -1,6 +1,8 @@
 """Redis behind a Sentinel: the master dies, another takes its place, and tasks go on."""
 
 import asyncio
+import re
+import socket
 import uuid
 from pathlib import Path
 
@@ -36,6 +38,33 @@ def test_a_client_follows_the_master(tmp_path: Path) -> None:
         asyncio.run(write_asynchronously(watched.url, "after too"))
         with watched.master() as master:
             assert set(master.keys()) == {b"before", b"before too", b"after", b"after too"}
+
+
+@pytest.mark.slow
+def test_a_sentinel_that_does_not_answer_is_waited_for_once(tmp_path: Path) -> None:
+    """Not by each new client: checks and commands make one each time."""
+
+    async def write_asynchronously(url: str) -> None:
+        client = open_async_redis(url)
+        await client.set("asynchronously", 1)
+        await client.aclose()
+
+    with (
+        watched_redis(tmp_path) as watched,
+        # The system takes connections, and nobody reads them.
+        socket.create_server(("127.0.0.1", 0)) as silent,
+    ):
+        port = silent.getsockname()[1]
+        url = re.sub(r"@127\.0\.0\.1:\d+", f"@127.0.0.1:{port}", watched.url, count=1)
+        with open_redis(url) as client:
+            client.set("first", 1)
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with open_redis(url) as client:
+            client.set("second", 1)
+        asyncio.run(write_asynchronously(url))
+        with pytest.raises(BlockingIOError):
+            silent.accept()
 
 
 @pytest.mark.slow

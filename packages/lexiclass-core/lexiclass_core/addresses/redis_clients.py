@@ -6,7 +6,7 @@ now.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import redis
@@ -17,6 +17,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from lexiclass_core.addresses.redis import RedisAddress
+
+# Which of some Sentinels answered last, by host and port: a client that begins with one whose
+# machine is gone waits for it each time.
+_answered: Final[dict[tuple[tuple[str, int], ...], tuple[str, int]]] = {}
 
 _SENTINEL_PORT: Final = 26_379
 _SENTINEL_TIMEOUT_S: Final = 2.0
@@ -48,8 +52,8 @@ def open_redis(url: str, **options: Any) -> "redis.Redis":
     if address.service is None:
         return redis.Redis.from_pool(redis.ConnectionPool(connection_class=kind, **options))
     # One that does not answer is not asked again: the next one is.
-    sentinel: Any = redis.Sentinel(  # type: ignore[no-untyped-call]
-        [(host.name, host.port or _SENTINEL_PORT) for host in address.hosts],
+    sentinel: Any = _Sentinels(
+        _places(address),
         sentinel_kwargs={**_sentinel_options(address), "retry": Retry(NoBackoff(), 0)},
     )
     client: redis.Redis = sentinel.master_for(
@@ -66,8 +70,8 @@ def open_async_redis(url: str, **options: Any) -> Any:
     if address.service is None:
         pool = redis_asyncio.ConnectionPool(connection_class=kind, **options)
         return redis_asyncio.Redis.from_pool(pool)
-    sentinel: Any = asyncio_sentinel.Sentinel(  # type: ignore[no-untyped-call]
-        [(host.name, host.port or _SENTINEL_PORT) for host in address.hosts],
+    sentinel: Any = _AsyncSentinels(
+        _places(address),
         sentinel_kwargs={**_sentinel_options(address), "retry": AsyncRetry(NoBackoff(), 0)},
     )
     return sentinel.master_for(
@@ -103,6 +107,43 @@ def _unwrapped(error: redis.ResponseError) -> redis.ResponseError:
     if inner is None:
         return error
     return _KINDS.get(inner["code"], redis.ResponseError)(inner["words"])
+
+
+def _places(address: RedisAddress) -> tuple[tuple[str, int], ...]:
+    return tuple((host.name, host.port or _SENTINEL_PORT) for host in address.hosts)
+
+
+def _best_first(places: tuple[tuple[str, int], ...]) -> list[tuple[str, int]]:
+    """A sort keeps the order of all others."""
+    return sorted(places, key=lambda place: place != _answered.get(places))
+
+
+def _note_first(places: tuple[tuple[str, int], ...], sentinels: Sequence[Any]) -> None:
+    """Remember who has answered, whom redis-py puts first."""
+    known = sentinels[0].connection_pool.connection_kwargs
+    _answered[places] = known["host"], known["port"]
+
+
+class _Sentinels(redis.Sentinel):
+    def __init__(self, places: tuple[tuple[str, int], ...], **options: Any) -> None:
+        super().__init__(_best_first(places), **options)  # type: ignore[no-untyped-call]
+        self._places = places
+
+    def discover_master(self, service_name: str) -> Any:
+        found = super().discover_master(service_name)  # type: ignore[no-untyped-call]
+        _note_first(self._places, self.sentinels)
+        return found
+
+
+class _AsyncSentinels(asyncio_sentinel.Sentinel):
+    def __init__(self, places: tuple[tuple[str, int], ...], **options: Any) -> None:
+        super().__init__(_best_first(places), **options)  # type: ignore[no-untyped-call]
+        self._places = places
+
+    async def discover_master(self, service_name: str) -> Any:
+        found = await super().discover_master(service_name)
+        _note_first(self._places, self.sentinels)
+        return found
 
 
 class _OfSentinels(redis.Redis):

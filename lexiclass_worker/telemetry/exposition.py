@@ -71,6 +71,9 @@ def serve() -> int:
         return 1
     with server:
         _run(server)
+    if server.is_hanging:
+        # Python would wait for the thread of a name server that does not answer.
+        os._exit(0)
     return 0
 
 
@@ -99,7 +102,8 @@ class ExpositionServer(BoundedServer):
         self._master_pid = master_pid
         self._readiness = Readiness(settings)
         self._registry = CollectorRegistry()
-        self._registry.register(Scrape([*sources, ReadinessSource(self._readiness)]))
+        self._scrape = Scrape([*sources, ReadinessSource(self._readiness)])
+        self._registry.register(self._scrape)
         self.routes = {"/metrics": self.metrics, "/healthz": self.health, "/readyz": self.readiness}
         super().__init__((settings.metrics.host, settings.metrics.port), _Handler)
 
@@ -107,6 +111,11 @@ class ExpositionServer(BoundedServer):
         """Bind without asking DNS for a name of the address, which may take seconds."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+    @property
+    def is_hanging(self) -> bool:
+        """Whether something that was asked has not come back yet."""
+        return self._readiness.is_hanging or self._scrape.is_hanging
 
     def master_lives(self) -> bool:
         """Whether the group's master process is still our parent."""

@@ -24,6 +24,7 @@ from prometheus_client.mmap_dict import MmapedDict
 
 from lexiclass_worker.config import ConfigurationError, Settings
 
+_SCRAPED: Final = "scraped"
 _FILE: Final = re.compile(r"(?P<kind>counter|histogram|summary|gauge_[a-z]+)_(?P<pid>\d+)\.db")
 
 
@@ -61,6 +62,19 @@ def locked(directory: Path) -> Iterator[None]:
     with (directory / "directory.lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def note_scrape(directory: Path) -> None:
+    """Note that what is counted is read now."""
+    (directory / _SCRAPED).touch()
+
+
+def scraped_at_s(directory: Path) -> float:
+    """When what was counted was last read, as a time of the system; 0 if it never was."""
+    try:
+        return (directory / _SCRAPED).stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def announce_process(directory: Path) -> BinaryIO:

@@ -1,11 +1,12 @@
 """One scrape: several sources, of which some may be down."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Final, Protocol
 
 from loguru import logger
@@ -18,7 +19,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lexiclass_core.db import create_engine
 from lexiclass_worker.causes import cause_of
-from lexiclass_worker.telemetry.metrics_directory import locked, retire_dead_processes
+from lexiclass_worker.telemetry.metrics_directory import (
+    locked,
+    note_scrape,
+    retire_dead_processes,
+)
+
+# Prometheus gives up after ten seconds, and would then take the group for dead.
+_DEADLINE_S: Final = 8.0
 
 
 class Source(Protocol):
@@ -34,21 +42,31 @@ class Source(Protocol):
         ...
 
 
-def _read(source: Source) -> list[Metric]:
-    return list(source.read())
-
-
 class Scrape(Collector):
     """Reads every source; one that is down leaves its series out and the others in.
 
     ``lexiclass_scrape_errors{source}`` says which: 1 when the source could not be read, else 0.
+
+    Each source bounds what it waits for, but for the system's own resolver, which takes as long as
+    it likes for a name server that does not answer: a source that hangs is left behind, and not
+    asked again before it has come back, for threads would pile up.
+
+    Args:
+        deadline_s: Seconds after which a source counts as one that cannot be read.
     """
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    def __init__(self, sources: Sequence[Source], *, deadline_s: float = _DEADLINE_S) -> None:
         self._sources = sources
+        self._deadline_s = deadline_s
+        self._readings: dict[str, Future[list[Metric]]] = {}
         self._down: set[str] = set()
         # Two scrapes at once would ask the servers the same things twice.
         self._lock = Lock()
+
+    @property
+    def is_hanging(self) -> bool:
+        """Whether a source has not come back yet."""
+        return not all(reading.done() for reading in self._readings.values())
 
     def collect(self) -> Iterable[Metric]:
         """The metrics of all sources that answer."""
@@ -62,12 +80,15 @@ class Scrape(Collector):
             "Whether this scrape could not read a source: 1, else 0.",
             labels=["source"],
         )
+        until_s = time.monotonic() + self._deadline_s
         # Side by side: several that are away together take no longer than one.
-        with ThreadPoolExecutor(len(self._sources), thread_name_prefix="scrape") as pool:
-            readings = [(source.name, pool.submit(_read, source)) for source in self._sources]
-        for name, reading in readings:
+        for source in self._sources:
+            before = self._readings.get(source.name)
+            if before is None or before.done():
+                self._readings[source.name] = _begin(source)
+        for name, reading in self._readings.items():
             # Whatever it is, the other sources can be read.
-            if (error := reading.exception()) is not None:
+            if (error := self._wait(reading, until_s)) is not None:
                 self._note_failure(name, error)
                 errors.add_metric([name], 1)
             else:
@@ -75,6 +96,13 @@ class Scrape(Collector):
                 self._note_success(name)
                 errors.add_metric([name], 0)
         return [*metrics, errors]
+
+    def _wait(self, reading: Future[list[Metric]], until_s: float) -> BaseException | None:
+        """Why a source cannot be read; None if it can."""
+        try:
+            return reading.exception(max(0.0, until_s - time.monotonic()))
+        except TimeoutError:
+            return TimeoutError(f"no answer within {self._deadline_s:g} seconds")
 
     def _note_failure(self, source: str, error: BaseException) -> None:
         # Once, not at each scrape: a server that is down for a night would fill the log.
@@ -92,6 +120,20 @@ class Scrape(Collector):
             logger.info("{} can be read for /metrics again", source)
 
 
+def _begin(source: Source) -> Future[list[Metric]]:
+    reading = Future[list[Metric]]()
+
+    def read() -> None:
+        try:
+            reading.set_result(list(source.read()))
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it is told
+            reading.set_exception(error)
+
+    # A daemon: one that hangs must not keep the process from ending.
+    Thread(target=read, name=f"scrape-{source.name}", daemon=True).start()
+    return reading
+
+
 class ProcessSource:
     """What the processes of the group counted, added up."""
 
@@ -104,6 +146,7 @@ class ProcessSource:
         """Every series of the living and the retired."""
         # Cleaners of temporary files remove it.
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        note_scrape(self._directory)
         with locked(self._directory):
             retire_dead_processes(self._directory)
             collector = MultiProcessCollector(None, str(self._directory))

@@ -1,5 +1,6 @@
 """What one source of metrics does to the others."""
 
+import time
 from threading import Event
 
 from prometheus_client import CollectorRegistry, Metric
@@ -52,6 +53,22 @@ class Asked:
         return []
 
 
+class Hanging:
+    """Answers when it is let go, as the system's resolver does without a name server."""
+
+    name = "hanging"
+
+    def __init__(self) -> None:
+        self.may_end, self.has_ended = Event(), Event()
+        self.times_asked = 0
+
+    def read(self) -> list[Metric]:
+        self.times_asked += 1
+        self.may_end.wait()
+        self.has_ended.set()
+        return [GaugeMetricFamily("asked", "How often it was.", self.times_asked)]
+
+
 def failed(registry: CollectorRegistry, source: str) -> float | None:
     return registry.get_sample_value("lexiclass_scrape_errors", {"source": source})
 
@@ -65,6 +82,25 @@ def test_a_source_that_fails_in_any_way_is_told_and_hides_no_other() -> None:
     failing.error = None
     assert registry.get_sample_value("other") == 1
     assert failed(registry, "failing") == 0
+
+
+def test_a_source_that_hangs_is_told_hides_no_other_and_is_not_asked_again() -> None:
+    registry, hanging = CollectorRegistry(), Hanging()
+    # It is registered by a scrape.
+    scrape = Scrape([hanging, Answering()], deadline_s=0.1)
+    registry.register(scrape)
+    try:
+        for _ in range(3):
+            assert registry.get_sample_value("answer") == 42
+        assert (failed(registry, "hanging"), failed(registry, "answering")) == (1, 0)
+        assert (hanging.times_asked, scrape.is_hanging) == (1, True)
+    finally:
+        hanging.may_end.set()
+    assert hanging.has_ended.wait(60)
+    while scrape.is_hanging:
+        time.sleep(0.01)
+    # What it said then is of a moment long ago: it is asked anew.
+    assert registry.get_sample_value("asked") == 2
 
 
 def test_no_source_waits_for_another() -> None:

@@ -36,6 +36,7 @@ BY_TASKS = {
 BY_A_KILLED_GROUP = {
     "LexiclassGroupDown", "LexiclassWorkerSilent", "LexiclassTasksAbandoned",
     "LexiclassQueueWithoutWorker", "LexiclassQueueWaits", "LexiclassLeasesLapse",
+    "LexiclassNothingScraped",
 }  # fmt: skip
 BY_LIMITS = {"LexiclassMemoryStops", "LexiclassTimeLimits"}
 BY_LOST_SERVERS = {
@@ -142,6 +143,8 @@ def test_alerts_of_a_group_that_was_killed(
     house = own_house
     settings = {"DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000"}
     project, waiting = house.slow_project(), house.project(training=2, test=0)
+    # No group runs yet.
+    wait_until_raised(prometheus, {"LexiclassNothingScraped"})
 
     with house.worker(settings, command=listening_to(QueueName.PREDICTION)) as other:
         with house.worker(settings, command=listening_to(QueueName.TRAINING)) as group:

@@ -85,7 +85,8 @@ class Prometheus:
     def scrape(self, **ports: int) -> None:
         """Scrape worker groups, and no longer those that are not named any more."""
         groups = [
-            {"targets": [f"127.0.0.1:{port}"], "labels": {"group": name}}
+            # As Prometheus Operator has it, the namespace is a label.
+            {"targets": [f"127.0.0.1:{port}"], "labels": {"group": name, "namespace": "ml"}}
             for name, port in ports.items()
         ]
         self.targets.write_text(json.dumps(groups))

@@ -181,6 +181,12 @@ class MetricsSettings(_Group):
         "indexing=1,training=2: told as lexiclass_workers_expected, so that missing ones are seen",
     )
 
+    linger_s: Annotated[float, Field(ge=0)] = Field(
+        default=0.0,
+        description="How long a worker that ends by LIMITS__MAX_TASKS waits for a scrape, in "
+        "seconds: what it has counted last is told by none else",
+    )
+
     @field_validator("expected_workers")
     @classmethod
     def _check_expected_workers(cls, value: str) -> str:
@@ -311,6 +317,11 @@ class LimitSettings(_Group):
         default=None,
         description="Tasks after which a worker process ends its group; as many as there are "
         "when not set",
+    )
+    idle_s: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="Seconds without a task after which a worker process ends its group, as one "
+        "that was started for a task which another has done; it waits for ever when not set",
     )
     memory_bytes: Annotated[int, AfterValidator(_a_mebibyte_or_none)] | None = Field(
         default=None,

@@ -113,8 +113,8 @@ class WorkerBroker(OrderedBroker):
             Termination(settings, slots),
             # Adjusts the worker while its consumers are not yet made.
             Tuning(settings.dramatiq, slots),
-            # Ends the group when all else is done with its last task.
-            MaxTasks(slots),
+            # Ends the group when all else is done with its last task, or it has none for long.
+            MaxTasks(slots, settings),
             # The two that interrupt a thread. Tasks stop themselves first: see execution.attempt.
             TimeLimit(
                 time_limit=round((longest_s + _TIME_LIMIT_GRACE_S) * 1000),

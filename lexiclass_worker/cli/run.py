@@ -46,11 +46,13 @@ def run(
 
     settings = load_settings()
     settings.require_database_uri()
-    if (max_tasks or settings.limits.max_tasks) is not None and processes > 1:
+    limits = settings.limits
+    if (max_tasks or limits.max_tasks or limits.idle_s) is not None and processes > 1:
         raise typer.BadParameter(
-            f"the first of {processes} processes to have done its tasks would end the others in "
-            "the middle of theirs: use --processes 1, and --threads for tasks side by side",
-            param_hint="--max-tasks",
+            f"the first of {processes} processes to have done its tasks, or to have none, would "
+            "end the others in the middle of theirs: use --processes 1, and --threads for tasks "
+            "side by side",
+            param_hint="--max-tasks, LIMITS__IDLE_S",
         )
     if max_tasks is not None:
         set_process_variable("LIMITS__MAX_TASKS", str(max_tasks))

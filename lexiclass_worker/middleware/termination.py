@@ -1,4 +1,4 @@
-"""Ends of a worker: when it is told to, when its master is gone, and after its last task."""
+"""Ends of a worker: when it is told to, when its master is gone, after its tasks, without one."""
 
 import multiprocessing
 import os
@@ -19,6 +19,7 @@ from lexiclass_worker.config import Settings
 from lexiclass_worker.execution.outcome import Snooze
 from lexiclass_worker.queueing.thread_slots import ThreadSlots
 from lexiclass_worker.telemetry.logs import configure_logging
+from lexiclass_worker.telemetry.metrics_directory import open_directory, scraped_at_s
 
 # The death of a parent with many threads is told once for each of them: that is one request.
 _SAME_REQUEST_S: Final = 1.0
@@ -136,12 +137,21 @@ class MaxTasks(Middleware):
 
     A task that was put off, for its project's turn say, is none: the message is back in its queue.
 
+    A worker that was started for a task may find that another has done it, or that somebody has
+    cancelled it: where it may not be idle for ever, it ends as well.
+
     Args:
         slots: What takes no more messages than there are tasks left.
     """
 
-    def __init__(self, slots: ThreadSlots) -> None:
+    def __init__(self, slots: ThreadSlots, settings: Settings) -> None:
         self._slots = slots
+        self._settings = settings
+
+    def after_worker_boot(self, _broker: Broker, _worker: Worker) -> None:
+        """Begin to watch how long there is nothing to do."""
+        if (idle_s := self._settings.limits.idle_s) is not None:
+            _in_background("idle-watch", self._end_idle, idle_s)
 
     def after_process_message(
         self,
@@ -158,5 +168,33 @@ class MaxTasks(Middleware):
         if is_none or not self._slots.count_ended():
             return
         logger.info("The last task that this worker was to take has ended: so does its group")
-        master = multiprocessing.parent_process()
-        os.kill(os.getpid() if master is None or master.pid is None else master.pid, signal.SIGTERM)
+        if (linger_s := self._settings.metrics.linger_s) > 0:
+            # The message is not acknowledged before this returns.
+            _in_background("last-scrape", self._end_scraped, linger_s)
+        else:
+            _end_group()
+
+    def _end_idle(self, idle_s: float) -> None:
+        # Not since the slots were set up: loading the libraries may take longer than this.
+        began_s = time.monotonic()
+        while min(self._slots.idle_s(), time.monotonic() - began_s) < idle_s:
+            time.sleep(min(_WATCH_S, idle_s))
+        if not self._slots.is_closed:
+            logger.info("This worker has had no task for {:g} s: its group ends", idle_s)
+            _end_group()
+
+    def _end_scraped(self, linger_s: float) -> None:
+        directory, ended_at_s = open_directory(self._settings), time.time()
+        until_s = time.monotonic() + linger_s
+        while time.monotonic() < until_s and scraped_at_s(directory) <= ended_at_s:
+            time.sleep(_WATCH_S)
+        _end_group()
+
+
+def _in_background(name: str, work: Callable[[float], None], seconds: float) -> None:
+    Thread(target=work, args=(seconds,), name=name, daemon=True).start()
+
+
+def _end_group() -> None:
+    master = multiprocessing.parent_process()
+    os.kill(os.getpid() if master is None or master.pid is None else master.pid, signal.SIGTERM)

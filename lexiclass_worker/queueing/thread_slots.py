@@ -1,6 +1,7 @@
 """The threads of a worker process, shared out among its queues so that none blocks another."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable
 
@@ -27,6 +28,7 @@ class ThreadSlots:
         self._tasks = 0
         self._held: dict[str, dict[bytes, str | None]] = {}
         self._reserved: Counter[str] = Counter()
+        self._idle_since_s = time.monotonic()
 
     def open(self, queues: Iterable[str], *, tasks: int) -> int:
         """Set up the slots of the queues that this process listens on, before anything is taken.
@@ -34,6 +36,7 @@ class ThreadSlots:
         Of one queue, ``tasks`` run side by side at most. Returned are the threads it takes.
         """
         self._is_closed = False
+        self._idle_since_s = time.monotonic()
         self._tasks = tasks
         self._held = {queue: {} for queue in queues}
         return self._threads
@@ -70,6 +73,7 @@ class ThreadSlots:
         """Note that a message is done; nothing happens if it was not held."""
         with self._changed:
             self._held.get(queue, {}).pop(key, None)
+            self._idle_since_s = time.monotonic()
             self._changed.notify_all()
 
     def count_ended(self) -> bool:
@@ -77,6 +81,12 @@ class ThreadSlots:
         with self._changed:
             self._ended += 1
             return self._ended == self._most_tasks
+
+    def idle_s(self) -> float:
+        """Seconds since this process last held a message; 0 while it holds one."""
+        with self._changed:
+            is_busy = any(self._held.values())
+            return 0.0 if is_busy else time.monotonic() - self._idle_since_s
 
     def held(self, queue: str) -> set[bytes]:
         """Keys of the messages of a queue that are in this process' hands."""

@@ -2,6 +2,10 @@
 
 import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -68,6 +72,56 @@ def test_a_task_that_may_not_start_yet_uses_up_nothing(own_house: House) -> None
     finally:
         group.stop()
     assert own_house.database.succeeded(later)["attempts"] == 1
+
+
+@contextmanager
+def training_worker(house: House, *options: str, **settings: str) -> Iterator[WorkerGroup]:
+    group = WorkerGroup.start(
+        "job",
+        [*COMMAND, "--queue", "training", *options],
+        environment={**house.environment, **settings},
+        metrics_port=free_port(),
+        log=house.directory / "job.log",
+    )
+    try:
+        yield group
+    finally:
+        group.stop()
+
+
+@pytest.mark.slow
+def test_a_worker_that_may_not_be_idle_ends_without_a_task_and_not_during_one(
+    own_house: House,
+) -> None:
+    with training_worker(own_house, "--max-tasks", "1", LIMITS__IDLE_S="1") as group:
+        assert group.process.wait(60) == 0, group.log.read_text()
+    project, idle_s = own_house.slow_project(), 8
+    message = own_house.send_training(project)
+    with training_worker(own_house, LIMITS__IDLE_S=str(idle_s)) as group:
+        process = own_house.training_process(project, group)
+        process.suspend()
+        time.sleep(idle_s + 1)
+        process.resume()
+        # It ends once it has had nothing to do for as long, and not before.
+        assert own_house.database.succeeded(message)["attempts"] == 1
+        assert group.process.wait(180) == 0, group.log.read_text()
+    row = own_house.database.succeeded(message)
+    assert (row["attempts"], row["crashes"]) == (1, 0)
+
+
+@pytest.mark.slow
+def test_what_the_last_task_counted_is_scraped_before_its_worker_ends(own_house: House) -> None:
+    message = own_house.send("train_field_model", project_id=10**6, field_id=1)
+    scraped = ""
+    with training_worker(own_house, "--max-tasks", "1", METRICS__LINGER_S="300") as group:
+        own_house.database.failed(message)
+        while group.process.poll() is None:
+            url = f"{group.metrics_address}/metrics"
+            with suppress(OSError), urllib.request.urlopen(url, timeout=30) as told:
+                scraped = told.read().decode()
+            time.sleep(0.2)
+        assert group.process.returncode == 0, group.log.read_text()
+    assert 'code="NOT_FOUND"' in scraped
 
 
 def test_more_processes_than_one_are_refused(own_house: House) -> None:

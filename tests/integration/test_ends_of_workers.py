@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lexiclass_worker.config import Settings
 from lexiclass_worker.middleware.termination import Interruptions, MaxTasks
 from lexiclass_worker.queueing.thread_slots import ThreadSlots
 
@@ -82,10 +83,10 @@ def test_a_worker_that_ends_is_not_told_so_by_its_last_task(
     slots = ThreadSlots(1)
     slots.close()
     # A coroutine that took longer to end than Dramatiq waits.
-    MaxTasks(slots).after_process_message(None, None, exception=RuntimeError("slow"))  # type: ignore[arg-type]
+    MaxTasks(slots, Settings()).after_process_message(None, None, exception=RuntimeError("slow"))  # type: ignore[arg-type]
     assert told == []
     other = ThreadSlots(1)
-    MaxTasks(other).after_process_message(None, None, result={})  # type: ignore[arg-type]
+    MaxTasks(other, Settings()).after_process_message(None, None, result={})  # type: ignore[arg-type]
     assert len(told) == 1
 
 

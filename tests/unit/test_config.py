@@ -112,7 +112,7 @@ def test_every_setting_can_come_from_a_file(
     }  # fmt: skip
     numbers = (
         "PORT SEED SIZE TIMEOUT INTERVAL LIMIT_S BYTES ATTEMPTS BACKOFF THREADS PROCESSES JOBS "
-        "IDLE CRASHES AGE_S PER_PROJECT SESSION_S MAX_TASKS"
+        "IDLE LINGER CRASHES AGE_S PER_PROJECT SESSION_S MAX_TASKS"
     ).split()
     value = values.get(name, "99" if any(word in name for word in numbers) else "value")
     secret = empty_surroundings / "secret"

@@ -1,5 +1,7 @@
 """How the threads of a process are shared out among its queues."""
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +55,21 @@ def test_a_process_that_ends_takes_nothing_and_gives_back_what_it_holds() -> Non
     slots.release("training", b"a")
     assert take(slots, "training", b"a") == 0
     assert slots.held("training") == set()
+
+
+def test_a_process_is_idle_for_as_long_as_it_holds_nothing() -> None:
+    slots = ThreadSlots()
+    slots.open(QUEUES, tasks=2)
+    time.sleep(0.01)
+    assert slots.idle_s() >= 0.01
+    take(slots, "training", b"a")
+    take(slots, "indexing", b"b")
+    assert slots.idle_s() == 0
+    slots.release("training", b"a")
+    assert slots.idle_s() == 0
+    before = time.monotonic()
+    slots.release("indexing", b"b")
+    assert slots.idle_s() <= time.monotonic() - before
 
 
 @given(

@@ -51,9 +51,21 @@ EVERYTHING: Mapping[str, Any] = {
     "tolerations": [{"key": "a", "operator": "Exists"}],
     "affinity": {"nodeAffinity": {}},
 }  # fmt: skip
+GROUP = {
+    "queues": ["bulk"], "threads": 1, "replicas": 1, "resources": {},
+    "autoscaling": {"enabled": False, "asJobs": False, "minReplicas": 0, "maxReplicas": 1},
+}  # fmt: skip
 OBJECT_STORE = {"storage": {"basePath": "s3://bucket", "volume": {"enabled": False}}}
 OPENSHIFT = {"podSecurityContext": {"runAsUser": None, "fsGroup": None}}
 PROXY = {"console": {"enabled": True, "proxyNetworks": ["10.0.0.0/8"]}}
+ODD: Mapping[str, Any] = {
+    "networkPolicy": {"egress": []},
+    "console": {"enabled": True, "allowedHosts": ["*"]},
+    "settings": {"LIMITS__MEMORY_BYTES": 8 * 2**30, "LOG_LEVEL": "DEBUG"},
+    "podMonitor": {"enabled": True, "labels": {"release": "monitoring"}},
+    "podSecurityContext": {"runAsUser": 1_000_680_000},
+    "workers": {"prediction": {"resources": {"requests": {"cpu": "2500m"}}}},
+}
 DOCUMENTED = yaml.safe_load(
     re.findall(
         r"^```yaml\n(.*?)^```", (ROOT / "docs/DEPLOYMENT.md").read_text(), re.DOTALL | re.MULTILINE
@@ -67,6 +79,7 @@ VARIANTS = {
     "object store": OBJECT_STORE,
     "openshift": OPENSHIFT,
     "proxy": PROXY,
+    "odd": ODD,
 }
 
 
@@ -80,12 +93,12 @@ def secret_settings(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield variable
 
 
-def rendered(values: Mapping[str, Any]) -> list[Manifest]:
+def rendered(values: Mapping[str, Any], *, name: str = "lexi") -> list[Manifest]:
     import helm_python
 
     with helm_python.Chart.load(CHART) as chart:
         chart.validate_schema(dict(values))
-        files = chart.render(dict(values), name="lexi", namespace="ml")
+        files = chart.render(dict(values), name=name, namespace="ml")
     return [
         manifest
         for name, text in files.items()
@@ -106,6 +119,12 @@ def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
             yield f"{manifest['kind']} {manifest['metadata']['name']}", template
 
 
+def environment_of(manifests: list[Manifest], group: str) -> dict[str, str]:
+    (template,) = (each for name, each in pods(manifests) if name.endswith(f"-{group}"))
+    (container,) = template["spec"]["containers"]
+    return {entry["name"]: entry["value"] for entry in container["env"]}
+
+
 def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
     return [manifest for manifest in manifests if manifest["kind"] == kind]
 
@@ -124,7 +143,10 @@ def test_helm_finds_nothing_wrong(values: dict[str, Any]) -> None:
     assert [each for each in found["messages"] if each["severity"] > 1] == []
 
 
-@pytest.mark.parametrize("name", [*sorted(secret_settings(Settings)), "AWS_SECRET_ACCESS_KEY"])
+OF_OTHERS = ["AWS_SECRET_ACCESS_KEY", "OTEL_EXPORTER_OTLP_HEADERS", "FSSPEC_S3"]
+
+
+@pytest.mark.parametrize("name", [*sorted(secret_settings(Settings)), *OF_OTHERS])
 def test_no_secret_becomes_part_of_a_pod(name: str) -> None:
     import helm_python
 
@@ -195,6 +217,77 @@ def test_every_pod_runs_a_command_with_settings_that_exist(manifests: list[Manif
         }
 
 
+@pytest.mark.parametrize("values", VARIANTS.values(), ids=list(VARIANTS))
+def test_a_setting_that_other_values_make_is_not_set_twice(values: dict[str, Any]) -> None:
+    """Of two the last one counts, and `METRICS__PORT` would lead the probes to nobody."""
+    import helm_python
+
+    free = {
+        "SANDBOX__PROCESSES", "SANDBOX__NATIVE_THREADS", "STORAGE__CACHE_BYTES", "LIMITS__IDLE_S",
+        "METRICS__LINGER_S",
+    }  # fmt: skip
+    for _, template in pods(rendered(values)):
+        for entry in template["spec"]["containers"][0]["env"]:
+            name = entry["name"]
+            if name in free | values.get("settings", {}).keys():
+                continue
+            with pytest.raises(helm_python.HelmValuesError, match=name):
+                rendered({"settings": {name: "1"}})
+    for name in ("METRICS__PORT", "METRICS__HOST", "CONSOLE__PORT"):
+        with pytest.raises(helm_python.HelmValuesError, match=name):
+            rendered({"settings": {name: "1"}})
+    for manifest in rendered({**EVERYTHING, "settings": dict.fromkeys(free, 7)}):
+        for _, template in pods([manifest]):
+            names = [entry["name"] for entry in template["spec"]["containers"][0]["env"]]
+            assert len(names) == len(set(names))
+
+
+def test_large_numbers_are_written_as_settings_read_them() -> None:
+    made = environment_of(rendered(ODD), "training")
+    assert made["LIMITS__MEMORY_BYTES"] == str(8 * 2**30)
+
+
+@pytest.mark.parametrize(("size", "cache"), [("10Gi", 5 * 2**30), ("3G", 1_500_000_000)])
+def test_copies_leave_room_in_the_volume_whose_overflow_evicts_a_pod(size: str, cache: int) -> None:
+    made = environment_of(rendered({"temporary": {"size": size}}), "prediction")
+    assert made["STORAGE__CACHE_BYTES"] == str(cache)
+
+
+def test_without_a_limit_a_group_uses_the_cores_it_asks_for_and_not_those_of_its_node() -> None:
+    default = rendered({})
+    assert environment_of(default, "training")["SANDBOX__PROCESSES"] == "2"
+    made = environment_of(rendered(ODD), "prediction")
+    assert (made["SANDBOX__PROCESSES"], made["SANDBOX__NATIVE_THREADS"]) == ("3", "1")
+    limited = {"workers": {"training": {"resources": {"limits": {"cpu": 4}}}}}
+    assert "SANDBOX__PROCESSES" not in environment_of(rendered(limited), "training")
+    # Which has no tasks.
+    assert "SANDBOX__PROCESSES" not in environment_of(default, "migrate")
+
+
+@pytest.mark.parametrize("name", ["2026", "1e5", "true", "v1.2"])
+def test_a_release_may_have_any_name(name: str) -> None:
+    import kubernetes_validate
+
+    manifests = rendered(EVERYTHING, name=name)
+    for manifest in manifests:
+        assert manifest["metadata"]["labels"]["app.kubernetes.io/instance"] == name
+        # By https://kubernetes.io/docs/concepts/overview/working-with-objects/names/, of a Service.
+        assert re.fullmatch(r"[a-z][a-z0-9-]{,61}[a-z0-9]", manifest["metadata"]["name"])
+        if not manifest["apiVersion"].split("/")[0].endswith(("keda.sh", "coreos.com")):
+            kubernetes_validate.validate(manifest, NEWEST, strict=True)
+
+
+def test_a_node_can_be_drained_while_no_pod_is_ready() -> None:
+    budgets = of_kind(rendered({}), "PodDisruptionBudget")
+    assert len(budgets) == 3
+    assert {each["spec"]["unhealthyPodEvictionPolicy"] for each in budgets} == {"AlwaysAllow"}
+
+
+def test_a_monitor_has_the_labels_that_its_operator_looks_for() -> None:
+    (monitor,) = of_kind(rendered(ODD), "PodMonitor")
+    assert monitor["metadata"]["labels"]["release"] == "monitoring"
+
+
 def test_the_workers_serve_every_queue(manifests: list[Manifest]) -> None:
     served = [
         queue
@@ -229,6 +322,10 @@ def test_what_scales_asks_for_the_load_of_the_queues_it_serves(database_uri: str
     template = job["spec"]["jobTargetRef"]["template"]
     assert template["spec"]["containers"][0]["args"][-2:] == ["--max-tasks", "1"]
     assert template["spec"]["restartPolicy"] == "Never"
+    # One that came for a task which another has done does not stay; a Deployment's would come back.
+    assert environment_of(manifests, "training")["LIMITS__IDLE_S"] == "300"
+    assert "LIMITS__IDLE_S" not in environment_of(manifests, "prediction")
+    assert environment_of(rendered(EVERYTHING), "training")["METRICS__LINGER_S"] == "60"
     # Whom it scales has no number of its own that each upgrade would put back.
     (scaled,) = (
         each for each in of_kind(manifests, "Deployment")
@@ -268,6 +365,15 @@ def test_tables_are_upgraded_before_the_workers_of_a_release_start() -> None:
         {"workers": {"training": {"queues": ["trainings"]}}},
         {"console": {"enabled": "yes"}},
         {"settings": {"LOG LEVEL": "INFO"}},
+        # No pod could work with these, though Kubernetes takes them.
+        {"storage": {"volume": {"enabled": False}}},
+        {"storage": {"basePath": "/srv/lexiclass"}},
+        {"storage": {"basePath": "/data2"}},
+        {"temporary": {"size": "a lot"}},
+        {"workers": {"training": {"autoscaling": {"enabled": True, "minReplicas": 9}}}},
+        # Their Deployments and jobs would have the names of others.
+        {"workers": {"console": GROUP}},
+        {"workers": {"migrate": GROUP}},
     ],
 )
 def test_values_that_mean_nothing_are_refused(values: dict[str, Any]) -> None:

@@ -1,10 +1,13 @@
 {{- define "lexiclass.name" -}}
-{{- printf "%s-lexiclass" .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- /* A Service's name has no dot and begins with a letter; a release's may have one, and a digit. */}}
+{{- $name := printf "%s-lexiclass" (replace "." "-" .Release.Name) }}
+{{- if regexMatch "^[0-9]" $name }}{{ $name = printf "lexiclass-%s" (replace "." "-" .Release.Name) }}{{ end }}
+{{- $name | trunc 40 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "lexiclass.labels" -}}
 app.kubernetes.io/name: lexiclass-worker
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "lexiclass.allLabels" -}}
@@ -22,6 +25,43 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 {{- end }}
 
+{{/* A setting as text: Helm has numbers as floating-point ones, which it writes as 8.589934592e+09. */}}
+{{- define "lexiclass.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
+{{- end }}
+
+{{/* Half of the volume of temporary files: the other is for work in progress. */}}
+{{- define "lexiclass.cacheBytes" -}}
+{{- $units := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 }}
+{{- div (mul (regexFind "^[0-9]+" .Values.temporary.size) (get $units (regexFind "[A-Za-z]*$" .Values.temporary.size))) 2 }}
+{{- end }}
+
+{{/* The cores that a container asks for, rounded up: 1500m are 2. */}}
+{{- define "lexiclass.cores" -}}
+{{- $cpu := toString . }}
+{{- if hasSuffix "m" $cpu }}{{ div (add (trimSuffix "m" $cpu) 999) 1000 }}{{ else }}{{ $cpu | float64 | ceil | int }}{{ end }}
+{{- end }}
+
+{{/* Values that render, and that no pod could work with. */}}
+{{- define "lexiclass.checks" -}}
+{{- $path := trimPrefix "file://" .Values.storage.basePath }}
+{{- if not (contains "://" $path) }}
+{{- if not .Values.storage.volume.enabled }}
+{{- fail "storage.basePath is a folder, which needs storage.volume.enabled: a pod's own files cannot be written" }}
+{{- end }}
+{{- if not (regexMatch "^/data(/|$)" $path) }}
+{{- fail "storage.basePath has to be /data or below it, where the volume is mounted" }}
+{{- end }}
+{{- end }}
+{{- range $group, $worker := .Values.workers }}
+{{- with $worker.autoscaling }}
+{{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) }}
+{{- fail (printf "workers.%s.autoscaling: minReplicas is above maxReplicas" $group) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* How many tasks of a group could run or run: what KEDA divides by the tasks of a pod. */}}
 {{- define "lexiclass.query" -}}
 SELECT sum(load) FROM queue_load WHERE queue IN ('{{ join "', '" .queues }}')
@@ -29,7 +69,7 @@ SELECT sum(load) FROM queue_load WHERE queue IN ('{{ join "', '" .queues }}')
 
 {{/*
 The specification of a pod. Of the context: root, component, args, resources, and what differs:
-restartPolicy, serviceAccount, probes (worker, console, none), environment.
+restartPolicy, serviceAccount, probes (worker, console, none), environment, threads of a worker.
 */}}
 {{- define "lexiclass.pod" -}}
 {{- $root := .root -}}
@@ -62,11 +102,29 @@ containers:
       {{- end }}
       - {name: STORAGE__BASE_PATH, value: {{ $values.storage.basePath | quote }}}
       - {name: STORAGE__CACHE_DIRECTORY, value: /tmp/cache}
+      {{- if not (hasKey $values.settings "STORAGE__CACHE_BYTES") }}
+      # Kubernetes evicts a pod whose volume takes more than it may, with what it runs.
+      - {name: STORAGE__CACHE_BYTES, value: {{ include "lexiclass.cacheBytes" $root | quote }}}
+      {{- end }}
+      {{- /* Without a limit a container sees all cores of its node, and would start a process on each. */}}
+      {{- $requests := .resources.requests | default dict }}
+      {{- $limits := .resources.limits | default dict }}
+      {{- if and .threads $requests.cpu (not $limits.cpu) }}
+      {{- $cores := include "lexiclass.cores" $requests.cpu | int }}
+      {{- if not (hasKey $values.settings "SANDBOX__PROCESSES") }}
+      - {name: SANDBOX__PROCESSES, value: {{ $cores | quote }}}
+      {{- end }}
+      {{- if not (hasKey $values.settings "SANDBOX__NATIVE_THREADS") }}
+      - {name: SANDBOX__NATIVE_THREADS, value: {{ max 1 (div $cores .threads) | quote }}}
+      {{- end }}
+      {{- end }}
       {{- range $name, $value := .environment }}
+      {{- if not (hasKey $values.settings $name) }}
       - {name: {{ $name }}, value: {{ $value | quote }}}
       {{- end }}
+      {{- end }}
       {{- range $name, $value := $values.settings }}
-      - {name: {{ $name }}, value: {{ $value | quote }}}
+      - {name: {{ $name | quote }}, value: {{ include "lexiclass.text" $value | quote }}}
       {{- end }}
     {{- with $values.storage.credentialsSecret }}
     envFrom:
@@ -79,7 +137,8 @@ containers:
       httpGet: {path: /healthz, port: metrics}
       periodSeconds: 2
       timeoutSeconds: 5
-      failureThreshold: 60
+      # It answers once the libraries are loaded, from a disk that others read too.
+      failureThreshold: 150
     livenessProbe:
       httpGet: {path: /healthz, port: metrics}
       periodSeconds: 15
@@ -99,7 +158,7 @@ containers:
         path: /login
         port: http
         httpHeaders:
-          - {name: Host, value: {{ first $values.console.allowedHosts }}}
+          - {name: Host, value: {{ first $values.console.allowedHosts | replace "*" "localhost" | quote }}}
       periodSeconds: 10
       timeoutSeconds: 5
     livenessProbe:

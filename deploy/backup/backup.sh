@@ -22,14 +22,32 @@ fi
 name=$(date -u +%Y%m%dT%H%M%SZ)
 making=$folder/.incomplete-$name
 reason="backup $name"
+child=
 
 ask() {
 	psql --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1 --command="$1"
 }
 
+# A shell heeds a signal when the command it waits for has ended, which may be hours later: what takes long
+# is waited for by `wait`, which a signal ends.
+run() {
+	"$@" &
+	child=$!
+	wait "$child"
+	child=
+}
+
+sums() {
+	cd "$making" && sha256sum -- * > SHA256SUMS && sync
+}
+
 end() {
 	status=$?
 	trap - EXIT
+	if [ -n "$child" ]; then
+		kill "$child" 2> /dev/null || true
+		wait "$child" || true
+	fi
 	ask "DELETE FROM queue_pause WHERE reason = '$reason'" || echo "backup: resume the queues yourself" >&2
 	rm -rf "$making"
 	exit $status
@@ -37,6 +55,8 @@ end() {
 
 umask 077
 mkdir -p "$making"
+# What one that was killed has left.
+find "$folder" -maxdepth 1 -name '.incomplete-*' -mmin +1440 -exec rm -rf '{}' +
 trap end EXIT
 trap 'exit 143' INT TERM HUP
 
@@ -46,23 +66,23 @@ for queue in $PAUSED_QUEUES; do
 	ask "INSERT INTO queue_pause (queue, reason) VALUES ('$queue', '$reason') ON CONFLICT DO NOTHING"
 done
 # Workers look at it twice a second.
-sleep 2
+run sleep 2
 waited=0
 while [ "$(ask "SELECT coalesce(sum(running), 0) FROM queue_load")" != 0 ]; do
 	if [ "$waited" -ge "$WAIT_S" ]; then
 		echo "backup: tasks still run after $WAIT_S s: nothing is copied; set WAIT_S for longer ones" >&2
 		exit 1
 	fi
-	sleep 1
+	run sleep 1
 	waited=$((waited + 1))
 done
 
-pg_dump --format=custom --file="$making/database.dump"
+run pg_dump --format=custom --file="$making/database.dump"
 if [ -n "$STORAGE" ]; then
 	# Work in progress is nobody's when it is restored.
-	tar --create --file="$making/storage.tar" --directory="$STORAGE" --exclude=./.scratch .
+	run tar --create --file="$making/storage.tar" --directory="$STORAGE" --exclude=./.scratch .
 fi
-(cd "$making" && sha256sum -- * > SHA256SUMS && sync)
+run sums
 mv "$making" "$folder/$name"
 echo "backup: $folder/$name, queues were paused for $((waited + 2)) s before it was copied"
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lexiclass_core.client import TaskClient
 from lexiclass_worker.embedded import embedded_servers
@@ -15,8 +16,18 @@ from tests.support.corpora import SmallProject
 from tests.support.house import House, open_house
 from tests.support.measuring import Took
 from tests.support.postgresql_programs import path_with_clients, variables_of
+from tests.support.workers import wait_until
 
-SCRIPTS = Path(__file__).parents[2] / "deploy" / "backup"
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "deploy" / "backup"
+
+
+def variables_for(database_uri: str, storage: Path) -> dict[str, str]:
+    return {
+        **variables_of(database_uri),
+        "PATH": path_with_clients(),
+        "STORAGE": str(storage),
+    }
 
 
 def run_script(
@@ -24,12 +35,7 @@ def run_script(
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["/bin/sh", SCRIPTS / name, argument],
-        env={
-            **variables_of(database_uri),
-            "PATH": path_with_clients(),
-            "STORAGE": str(storage),
-            **variables,
-        },
+        env={**variables_for(database_uri, storage), **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -145,6 +151,41 @@ def test_what_runs_for_too_long_ends_a_backup_that_leaves_nothing_behind(own_hou
             {"queue": "bulk", "reason": "mine"}
         ]
         own_house.database.succeeded(message)
+
+
+def test_a_backup_that_is_told_to_end_lets_the_queues_go_on_at_once(own_house: House) -> None:
+    """By the command of compose.prod.yaml, in the middle of a dump that would go on for long."""
+    services = yaml.safe_load((ROOT / "compose.prod.yaml").read_text().replace("!reset ", ""))
+    (command,) = services["services"]["backup"]["command"]
+    backups, paused = own_house.directory / "backups", "SELECT count(*) FROM queue_pause"
+    script = f"{SCRIPTS}/backup.sh {backups}"
+    command = command.replace("$$", "$").replace("/backup/backup.sh /backups", script)
+    variables = variables_for(own_house.environment["DATABASE_URI"], own_house.storage)
+    blocked = (
+        "SELECT pid FROM pg_stat_activity WHERE application_name = :name AND wait_event = :event"
+    )
+    lock = "BEGIN; LOCK TABLE document; SELECT pg_sleep(600)"
+    with (
+        subprocess.Popen(
+            ["psql", "--command", lock], env={**variables, "PGAPPNAME": "blocker"}
+        ) as blocker,
+        subprocess.Popen(["/bin/sh", "-c", command], env=variables) as service,
+    ):
+        try:
+            wait_until(lambda: own_house.database.rows(blocked, name="blocker", event="PgSleep"))
+            wait_until(lambda: own_house.database.rows(blocked, name="pg_dump", event="relation"))
+            assert own_house.database.value(paused) == 4
+            service.terminate()
+            service.wait(60)
+            assert own_house.database.value(paused) == 0
+            assert list(backups.iterdir()) == []
+        finally:
+            service.kill()
+            blocker.terminate()
+            own_house.database.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND application_name IN ('blocker', 'pg_dump')"
+            )
 
 
 def test_what_people_have_paused_stays_whatever_they_call_it(own_house: House) -> None:

@@ -40,7 +40,7 @@ def serve(
         int | None, typer.Option(min=1, max=65_535, help="Instead of CONSOLE__PORT.")
     ] = None,
 ) -> None:
-    """Serve the console until Ctrl-C, and print a link that lets you in once."""
+    """Serve the console until Ctrl-C; without accounts, print a link that lets you in once."""
     if context.invoked_subcommand is not None:
         return
     settings = load_settings()
@@ -51,8 +51,12 @@ def serve(
     except ImportError as error:
         raise ConfigurationError(f"{_MISSING} ({error})") from None
     listening = _listen(settings, *chosen)
-    made = _make(settings)
-    _print_link(_address(listening, chosen[0]), _issue(settings, "operator", Role.ADMIN))
+    made, address = _make(settings), _address(listening, chosen[0])
+    if settings.console.access.asks_who:
+        # What is printed is the log of a container, and whoever may read that is no admin by it.
+        _print_address(address)
+    else:
+        _print_link(address, _issue(settings, "operator", Role.ADMIN))
     run(made, listening)
 
 
@@ -160,8 +164,12 @@ def _issue(settings: Settings, name: str, role: Role) -> str:
     return in_session(settings, lambda session: issue_login(session, User(name, role)))
 
 
-def _print_link(address: str, token: str) -> None:
+def _print_address(address: str) -> None:
     console.print(f"console: {escape(address)}", highlight=False, soft_wrap=True)
+
+
+def _print_link(address: str, token: str) -> None:
+    _print_address(address)
     console.print(
         f"lets you in once: {escape(address)}/login?token={token}", highlight=False, soft_wrap=True
     )

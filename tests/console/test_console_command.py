@@ -1,5 +1,6 @@
 """``lexiclass-worker console``, as people run it."""
 
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lexiclass_console.access.passwords import hash_password
 from lexiclass_console.server import CannotListen, NotProtected, listen, require_protection
 from lexiclass_core.access.settings import ConsoleSettings
 from lexiclass_worker.cli.console import console_beside
@@ -49,6 +51,28 @@ def test_it_serves_whoever_has_its_link_and_ends_when_told(environment: dict[str
             assert "vera" in home.text
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) in {0, -signal.SIGTERM}
+
+
+@pytest.mark.parametrize("variable", ["CONSOLE__ACCOUNTS", "CONSOLE__PROXY_NETWORKS"])
+def test_where_people_are_asked_who_they_are_the_log_lets_nobody_in(
+    environment: dict[str, str], variable: str, tmp_path: Path
+) -> None:
+    accounts = {"anna": {"password_hash": hash_password("secret words")}}
+    value = json.dumps(accounts) if variable == "CONSOLE__ACCOUNTS" else "10.0.0.0/8"
+    port, log = free_port(), tmp_path / "log"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [*COMMAND, "--port", str(port)], env={**os.environ, **environment, variable: value},
+            stdout=output, stderr=subprocess.STDOUT,
+        ) as process,
+        httpx.Client() as browser,
+    ):  # fmt: skip
+        _wait_for(browser, f"http://127.0.0.1:{port}/login")
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+    assert f"console: http://127.0.0.1:{port}" in log.read_text()
+    assert "token=" not in log.read_text()
 
 
 def _wait_for(browser: httpx.Client, address: str) -> None:

@@ -212,7 +212,7 @@ $(SECRETS)/message_keys $(SECRETS)/storage_keys $(SECRETS)/grafana_password: | $
 
 # Somebody who may log in to the console; more are added to the file.
 $(SECRETS)/console_accounts: $(SECRETS)/database_uri $(SECRETS)/broker_url
-	@docker compose build migrate
+	@test -n "$$WORKER_IMAGE" || docker compose build migrate
 	@password=$$($(NEW_PASSWORD)) && \
 		hash=$$(printf '%s' "$$password" | docker compose run --rm --no-deps --no-TTY migrate console hash-password) && \
 		printf '{"admin": {"role": "admin", "password_hash": "%s"}}' "$$hash" > $@ && chmod 644 $@ && \

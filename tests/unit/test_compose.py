@@ -5,6 +5,7 @@ import re
 import shlex
 import stat
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import yaml
 
 from lexiclass_core.keys import SHORTEST_KEY
 from lexiclass_core.queue_config import QueueName
+from lexiclass_worker.setting_groups import DramatiqSettings
 from tests.unit.test_docs import check_command
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +102,18 @@ def test_in_production_everything_is_bounded_logs_too() -> None:
     for definition in services.values():
         assert definition["deploy"]["resources"]["limits"].keys() == {"cpus", "memory", "pids"}
         assert definition["logging"]["options"].keys() == {"max-size", "max-file"}
+
+
+def test_in_production_redis_is_full_before_the_kernel_ends_it() -> None:
+    """Beside what it holds, it takes up to as much again while it writes its file anew."""
+    redis = PRODUCTION["services"]["redis"]
+    command = [str(word) for word in redis["command"]]
+    base = command_of("redis")
+    assert command[: len(base)] == base
+    allowed = dict(pairwise(command))["--maxmemory"]
+    assert (allowed, redis["deploy"]["resources"]["limits"]["memory"]) == ("1200mb", "2g")
+    # All that dead letters may take in their queues fits in.
+    assert len(QueueName) * DramatiqSettings().dead_letter_bytes < 1200 * 2**20
 
 
 def test_what_is_made_at_the_first_time_are_the_files_that_are_mounted(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from lexiclass_worker.admin.doctor.plugins import check_plugins
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.checks import database_server
 from lexiclass_worker.telemetry.checks.clocks import check_postgresql_clock
+from lexiclass_worker.telemetry.checks.database import check_postgresql, check_tables
 from lexiclass_worker.telemetry.checks.database_rights import check_rights
 from lexiclass_worker.telemetry.checks.database_server import (
     check_connections,
@@ -61,6 +62,44 @@ def test_every_right_that_lacks_is_named_with_its_grant_and_the_grants_suffice(
             failed(check)
             database.execute(grant.format(name=name))
         passed(check_rights(lacking))
+
+
+def test_what_another_program_has_in_the_schema_needs_no_right(
+    database: Database, settings: Settings
+) -> None:
+    with role(database, settings) as limited:
+        for grant in GRANTS.values():
+            database.execute(grant.format(name=database.value("SELECT current_database()")))
+        database.execute("CREATE TABLE of_an_api (id serial)")
+        database.execute("CREATE SEQUENCE numbers_of_an_api")
+
+        passed(check_rights(limited))
+
+
+def test_a_role_that_may_use_no_schema_or_not_read_the_version_is_told_the_grant(
+    database: Database, settings: Settings
+) -> None:
+    with role(database, settings) as limited:
+        assert "permission denied for table alembic_version" in failed(check_tables(limited))
+        assert check_tables(limited).remedy.startswith("GRANT SELECT")
+
+        database.execute("REVOKE USAGE ON SCHEMA public FROM limited, PUBLIC")
+        try:
+            check = check_tables(limited)
+        finally:
+            database.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
+    assert "may use no schema of its search_path" in failed(check)
+    assert check.remedy == "GRANT USAGE ON SCHEMA public TO limited"
+
+
+def test_a_server_without_a_connection_left_is_told_with_what_gives_more(
+    database: Database, settings: Settings
+) -> None:
+    with role(database, settings, "CONNECTION LIMIT 0") as limited:
+        check = check_postgresql(limited)
+
+    assert "53300" in failed(check)
+    assert "max_connections" in check.remedy
 
 
 def test_a_single_table_that_may_not_be_written_is_named(

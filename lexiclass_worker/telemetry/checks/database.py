@@ -32,6 +32,8 @@ _STATE: Final = text(
 )
 _READ_ONLY: Final = "default_transaction_read_only"
 _MAY_MAKE: Final = text("SELECT has_schema_privilege(current_schema(), 'CREATE'), current_schema()")
+# A schema of which a role may use nothing is none to it.
+_PATH: Final = text("SELECT current_schema() IS NULL, current_setting('search_path')")
 
 
 @checked("postgresql", remedy=REMEDY)
@@ -47,6 +49,11 @@ def check_postgresql(settings: Settings) -> Look:
 async def check_tables(settings: Settings) -> Look:
     """Whether the tables are there, those of this release or newer ones that serve it."""
     async with open_connection(settings) as connection:
+        has_none, path = (await connection.execute(_PATH)).one()
+        if has_none:
+            role, last = await role_of(connection), path.rpartition(",")[2].strip(' "')
+            found = f"role {role} may use no schema of its search_path ({path})"
+            raise NotUsable(found, f"GRANT USAGE ON SCHEMA {quoted_identifier(last)} TO {role}")
         schema = await read_schema(connection)
         if schema.problem is None:
             return Look(f"at version {schema.found}")

@@ -20,10 +20,14 @@ _REFUSED: Final = text("""
     ORDER BY relname
 """)
 _SEQUENCES: Final = text("""
-    SELECT relname FROM pg_class
-    WHERE relnamespace = current_schema()::regnamespace
-      AND CASE relkind WHEN 'S' THEN NOT has_sequence_privilege(oid, 'USAGE') ELSE false END
-    ORDER BY relname
+    SELECT sequence.relname FROM pg_class AS sequence
+    JOIN pg_depend ON pg_depend.objid = sequence.oid
+      AND pg_depend.classid = 'pg_class'::regclass AND pg_depend.refclassid = 'pg_class'::regclass
+    JOIN pg_class AS owner ON owner.oid = pg_depend.refobjid
+    WHERE sequence.relnamespace = current_schema()::regnamespace AND owner.relname = ANY(:tables)
+      AND CASE sequence.relkind
+          WHEN 'S' THEN NOT has_sequence_privilege(sequence.oid, 'USAGE') ELSE false END
+    ORDER BY sequence.relname
 """)
 _OTHERS: Final = text("""
     SELECT has_database_privilege(current_database(), 'TEMPORARY'), current_database(),
@@ -33,11 +37,12 @@ _OTHERS: Final = text("""
 
 @checked("rights", remedy=REMEDY)
 async def check_rights(settings: Settings) -> Look:
-    """Whether the role may read and write every table, and make temporary ones."""
+    """Whether the role may read and write every table of ours, and make temporary ones."""
     async with open_connection(settings) as connection:
         names = list(Base.metadata.tables)
         tables = list(await connection.scalars(_REFUSED, {"tables": names}))
-        sequences = list(await connection.scalars(_SEQUENCES))
+        # Those of another program, which may have its tables in the same schema, are not asked for.
+        sequences = list(await connection.scalars(_SEQUENCES, {"tables": names}))
         may_make_temporary, database, schema = (await connection.execute(_OTHERS)).one()
         role = await role_of(connection)
     found, remedies, within = [], [], f"IN SCHEMA {quoted_identifier(schema)} TO {role}"

@@ -7,6 +7,7 @@ from enum import StrEnum
 from functools import wraps
 from typing import Any, Final
 
+from lexiclass_core.db.errors import sqlstate_of
 from lexiclass_core.documents import ForeignStorage
 from lexiclass_worker.causes import NO_ROOM, cause_of
 from lexiclass_worker.config import ConfigurationError, Settings
@@ -19,6 +20,11 @@ LIMIT_S: Final = 2.5
 
 _LONGEST: Final = 500
 _NAMED: Final = 5
+_TOO_MANY_CONNECTIONS: Final = "53300"
+_MORE_CONNECTIONS: Final = (
+    "raise max_connections in postgresql.conf, put a pooler in between, or lower "
+    "DATABASE__POOL_SIZE"
+)
 _MAKE_ROOM: Final = "make room on that disk: df -h, df -i"
 
 
@@ -153,13 +159,23 @@ def _outcome(look: _Looking, settings: Settings, remedy: str) -> tuple[State, st
     except (ConfigurationError, ForeignStorage) as error:
         return State.FAIL, str(error), remedy
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer
-        no_room = isinstance(error, OSError) and error.errno in NO_ROOM
-        return State.FAIL, cause_of(error), _MAKE_ROOM if no_room else remedy
+        return State.FAIL, cause_of(error), _mended_by(error) or remedy
     if not seen.findings:
         return State.PASS, seen.detail, ""
     remedies = dict.fromkeys(finding.remedy for finding in seen.findings)
     found = "; ".join(finding.found for finding in seen.findings)
     return State.WARN, found, "; ".join(remedies)
+
+
+def _mended_by(error: Exception) -> str:
+    """What mends an error that no look has foreseen; empty where that is not known."""
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return _MAKE_ROOM
+    if sqlstate_of(error) == _TOO_MANY_CONNECTIONS:
+        return _MORE_CONNECTIONS
+    # As lexiclass_core.db notes it on what PostgreSQL refuses.
+    notes: list[str] = getattr(error, "__notes__", [])
+    return next((note for note in notes if note.startswith("GRANT ")), "")
 
 
 def listing(names: Sequence[object]) -> str:

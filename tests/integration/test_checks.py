@@ -92,6 +92,8 @@ def test_a_redis_that_lets_nothing_be_written_is_down(
 
     assert check.ok == (not expected)
     assert expected in check.reason
+    if expected == "NoPermissionError":
+        assert check.remedy.startswith("ACL SETUSER app ~dramatiq ")
 
 
 def test_a_postgresql_that_is_read_only_is_down(settings: Settings, database: Database) -> None:

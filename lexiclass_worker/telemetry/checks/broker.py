@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from redis import Redis
-from redis.exceptions import OutOfMemoryError, ResponseError
+from redis.exceptions import NoPermissionError, OutOfMemoryError, ResponseError
 
+from lexiclass_core.addresses import RedisAddress
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.config import Settings, unverified_connections
 from lexiclass_worker.telemetry.checks.outcome import Finding, Look, NotUsable, checked
@@ -33,7 +34,7 @@ def check_redis(settings: Settings) -> Look:
             try:
                 client.set(f"{prefix}:lexiclass:check", "", ex=_KEPT_S)
             except ResponseError as error:
-                raise NotUsable(cause_of(error), _mended_by(error)) from error
+                raise NotUsable(cause_of(error), _mended_by(error, settings, url)) from error
             if _info(client, "replication").get("role") == "slave":
                 raise NotUsable("a replica that takes writes and loses them", _OF_REPLICAS)
     found = unverified_connections(settings)
@@ -119,8 +120,17 @@ _MORE_MEMORY: Final = "raise maxmemory"
 _NOT_TOLD: Final = Finding("this user may not ask Redis (INFO)", "ACL SETUSER ... +info")
 
 
-def _mended_by(error: ResponseError) -> str:
+def acl_of_keys(url: str, namespace: str) -> str:
+    """The command that lets a URL's user use every key and channel."""
+    user = RedisAddress.parse(url).options.get("username") or "default"
+    return f"ACL SETUSER {user} ~{namespace} ~{namespace}:* ~{namespace}-results:* &{namespace}:*"
+
+
+def _mended_by(error: ResponseError, settings: Settings, url: str) -> str:
     """What mends that a server which answers takes no writes."""
+    if isinstance(error, NoPermissionError):
+        # What else the user lacks the check of rights tells, which comes after this one.
+        return f"{acl_of_keys(url, settings.dramatiq.namespace)} +set"
     if isinstance(error, OutOfMemoryError):
         return f"{_MORE_MEMORY}, or remove what else is in it"
     return _ROOM_ON_DISK if str(error).startswith("MISCONF") else REMEDY

@@ -8,12 +8,11 @@ from uuid import uuid4
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
-from lexiclass_core.addresses import RedisAddress
 from lexiclass_core.events import live_key
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.queueing.redis_keys import QueueKeys
 from lexiclass_worker.config import Settings
-from lexiclass_worker.telemetry.checks.broker import REMEDY, places
+from lexiclass_worker.telemetry.checks.broker import REMEDY, acl_of_keys, places
 from lexiclass_worker.telemetry.checks.outcome import Look, NotUsable, checked, listing
 from lexiclass_worker.telemetry.queues import connect
 
@@ -137,10 +136,8 @@ def _words(refused: dict[Command, str]) -> str:
 
 def _remedy(url: str, namespace: str, refused: dict[Command, str]) -> str:
     names, keys = _sorted_out(refused)
-    user = RedisAddress.parse(url).options.get("username") or "default"
-    patterns = f" ~{namespace} ~{namespace}:* ~{namespace}-results:* &{namespace}:*" if keys else ""
-    rules = "".join(f" +{name}" for name in names)
-    return f"ACL SETUSER {user}{patterns}{rules}"
+    whole = acl_of_keys(url, namespace)
+    return "".join((whole if keys else whole.partition(" ~")[0], *(f" +{name}" for name in names)))
 
 
 def _sorted_out(refused: dict[Command, str]) -> tuple[list[str], list[str]]:

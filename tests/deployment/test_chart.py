@@ -357,6 +357,26 @@ def test_tables_are_upgraded_before_the_workers_of_a_release_start() -> None:
     )
 
 
+def test_tables_may_have_an_owner_whom_no_worker_knows() -> None:
+    """Of the role that workers have a Secret of their own says no more than the rows."""
+
+    def secrets(manifests: list[Manifest]) -> dict[str, str]:
+        return {
+            name: volume["secret"]["secretName"]
+            for name, template in pods(manifests)
+            for volume in template["spec"]["volumes"]
+            if "secret" in volume
+        }
+
+    made = rendered({"migrate": {"secretName": "owner"}, "secret": {"signMessages": True}})
+    found = secrets(made)
+    assert found.pop("Job lexi-lexiclass-migrate") == "owner"
+    assert set(found.values()) == {"lexiclass-worker"}
+    named = {name for name in environment_of(made, "migrate") if name.endswith("_FILE")}
+    assert named == {"DATABASE_URI_FILE"}
+    assert set(secrets(rendered({})).values()) == {"lexiclass-worker"}
+
+
 @pytest.mark.parametrize(
     "values",
     [

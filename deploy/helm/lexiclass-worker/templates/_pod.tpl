@@ -93,12 +93,15 @@ containers:
     args: {{ toYaml .args | nindent 6 }}
     env:
       - {name: DATABASE_URI_FILE, value: /run/secrets/lexiclass/database_uri}
+      {{- /* Tables are made without Redis: another Secret needs the database alone. */}}
+      {{- if ne .component "migrate" }}
       - {name: DRAMATIQ__BROKER_URL_FILE, value: /run/secrets/lexiclass/broker_url}
       {{- if $values.secret.signMessages }}
       - {name: DRAMATIQ__SIGNING_KEYS_FILE, value: /run/secrets/lexiclass/message_keys}
       {{- end }}
       {{- if $values.secret.signFiles }}
       - {name: STORAGE__SIGNING_KEYS_FILE, value: /run/secrets/lexiclass/storage_keys}
+      {{- end }}
       {{- end }}
       - {name: STORAGE__BASE_PATH, value: {{ $values.storage.basePath | quote }}}
       - {name: STORAGE__CACHE_DIRECTORY, value: /tmp/cache}
@@ -181,7 +184,7 @@ containers:
 volumes:
   - name: secrets
     secret:
-      secretName: {{ $values.secret.name }}
+      secretName: {{ .secretName | default $values.secret.name }}
       defaultMode: 288
   - name: temporary
     emptyDir: {sizeLimit: {{ $values.temporary.size }}}

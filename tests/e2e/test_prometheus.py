@@ -133,8 +133,11 @@ def test_what_a_rule_names_is_there(scraped: Scraped, name: str) -> None:
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
 def test_what_a_board_names_is_there(scraped: Scraped, path: Path) -> None:
     board = json.loads(path.read_text())
-    (variable,) = board["templating"]["list"]
-    assert (variable["name"], variable["type"]) == ("datasource", "datasource")
+    variables = board["templating"]["list"]
+    assert [each["name"] for each in variables] == ["datasource", "namespace"]
+    assert variables[0]["type"] == "datasource"
+    # Where nothing has the label, all is one stack.
+    assert variables[1]["allValue"] == ".*"
     panels = [panel for panel in board["panels"] if panel["type"] != "row"]
     assert len(panels) >= 15
     for panel in panels:
@@ -142,8 +145,11 @@ def test_what_a_board_names_is_there(scraped: Scraped, path: Path) -> None:
         for target in panel["targets"]:
             assert target["datasource"]["uid"] == "${datasource}", panel["title"]
             shown = re.findall(r"{{(\w+)}}", target["legendFormat"])
-            require_known(scraped.prometheus, target["expr"], shown)
-            scraped.prometheus.query(target["expr"].replace("$__rate_interval", "1m"))
+            selectors = SELECTOR.findall(target["expr"])
+            assert all('namespace=~"$namespace"' in matchers for _, matchers in selectors)
+            expression = target["expr"].replace("$namespace", ".*")
+            require_known(scraped.prometheus, expression, shown)
+            scraped.prometheus.query(expression.replace("$__rate_interval", "1m"))
 
 
 def test_the_boards_have_names_of_their_own() -> None:

@@ -59,6 +59,7 @@ OBJECT_STORE = {"storage": {"basePath": "s3://bucket", "volume": {"enabled": Fal
 OPENSHIFT = {"podSecurityContext": {"runAsUser": None, "fsGroup": None}}
 PROXY = {"console": {"enabled": True, "proxyNetworks": ["10.0.0.0/8"]}}
 ODD: Mapping[str, Any] = {
+    "listen": "::",
     "networkPolicy": {"egress": []},
     "console": {"enabled": True, "allowedHosts": ["*"]},
     "settings": {"LIMITS__MEMORY_BYTES": 8 * 2**30, "LOG_LEVEL": "DEBUG"},
@@ -275,6 +276,13 @@ def test_a_release_may_have_any_name(name: str) -> None:
         assert re.fullmatch(r"[a-z][a-z0-9-]{,61}[a-z0-9]", manifest["metadata"]["name"])
         if not manifest["apiVersion"].split("/")[0].endswith(("keda.sh", "coreos.com")):
             kubernetes_validate.validate(manifest, NEWEST, strict=True)
+
+
+def test_probes_reach_pods_by_their_own_kind_of_address() -> None:
+    for values, host in ((EVERYTHING, "0.0.0.0"), (ODD, "::")):
+        made = rendered(values)
+        assert environment_of(made, "prediction")["METRICS__HOST"] == host
+        assert environment_of(made, "console")["CONSOLE__HOST"] == host
 
 
 def test_a_node_can_be_drained_while_no_pod_is_ready() -> None:

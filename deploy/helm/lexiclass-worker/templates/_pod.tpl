@@ -105,6 +105,7 @@ containers:
       {{- end }}
       - {name: STORAGE__BASE_PATH, value: {{ $values.storage.basePath | quote }}}
       - {name: STORAGE__CACHE_DIRECTORY, value: /tmp/cache}
+      - {name: METRICS__HOST, value: {{ $values.listen | quote }}}
       {{- if not (hasKey $values.settings "STORAGE__CACHE_BYTES") }}
       # Kubernetes evicts a pod whose volume takes more than it may, with what it runs.
       - {name: STORAGE__CACHE_BYTES, value: {{ include "lexiclass.cacheBytes" $root | quote }}}

@@ -62,7 +62,9 @@ class Readiness:
     def _ask(self) -> list[Check]:
         began_at_s = time.monotonic()
         for name in self._probes:
-            if name not in self._running:
+            before = self._running.get(name)
+            # What came too late for the answer before is of a moment long ago.
+            if before is None or before.done():
                 self._running[name] = self._start(name)
         outcomes: dict[str, Check] = {}
         for name in self._probes:

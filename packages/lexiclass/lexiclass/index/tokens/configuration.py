@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import ValidationInfo, field_validator
@@ -10,7 +11,7 @@ from pydantic import ValidationInfo, field_validator
 from lexiclass.compatibility import spelled_out
 from lexiclass.index.store.manifest import Configuration
 from lexiclass.locales import check_locale
-from lexiclass.plugins.base import PluginType
+from lexiclass.plugins.base import PluginContext, PluginType, Tokenizer
 from lexiclass.plugins.builtin import default_registry
 from lexiclass.plugins.registry import Registry
 
@@ -56,6 +57,16 @@ class IndexConfiguration(Configuration):
     def name(self) -> str:
         """Tokenizer and language."""
         return f"{self.tokenizer}-{self.locale}"
+
+    def make_tokenizer(self, registry: Registry | None, model_directory: Path | None) -> Tokenizer:
+        """Make the tokenizer; see :meth:`lexiclass.DocumentIndex.make_tokenizer`."""
+        registry = default_registry() if registry is None else registry
+        return registry.create(
+            Tokenizer,  # type: ignore[type-abstract]  # only compared with
+            self.tokenizer,
+            self.params,
+            PluginContext(locale=self.locale, model_directory=model_directory),
+        )
 
 
 def index_key(

@@ -19,8 +19,7 @@ from lexiclass.index.tokens.claims import Claims, ClaimSigner
 from lexiclass.index.tokens.configuration import IndexConfiguration
 from lexiclass.index.tokens.shard import TokenShardRecord, write_shard
 from lexiclass.io import Document, UnreadableDocument
-from lexiclass.plugins.base import PluginContext, Tokenizer
-from lexiclass.plugins.builtin import default_registry
+from lexiclass.plugins.base import Tokenizer
 from lexiclass.plugins.registry import Registry
 
 # Documents that are read between two reports of how many there were.
@@ -88,14 +87,8 @@ class ShardEncoder:
         signer: ClaimSigner | None = None,
     ) -> Self:
         """Prepare a tokenizer for an index; see :class:`Encoding`."""
-        registry = default_registry() if registry is None else registry
         configuration = IndexConfiguration.of(tokenizer, locale, params, registry=registry)
-        splitter = registry.create(
-            Tokenizer,  # type: ignore[type-abstract]  # only compared with
-            tokenizer,
-            configuration.params,
-            PluginContext(locale=configuration.locale, model_directory=model_directory),
-        )
+        splitter = configuration.make_tokenizer(registry, model_directory)
         if splitter.learns:
             raise InvalidParameters(
                 f"The tokenizer {tokenizer!r} learns from the training texts, so each model has "

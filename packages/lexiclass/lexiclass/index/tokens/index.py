@@ -24,8 +24,7 @@ from lexiclass.index.tokens.shard import TokenShard
 from lexiclass.index.tokens.terms import TERM_ARRAYS, StoredTerms, find_defect
 from lexiclass.memmap import MemmapFile
 from lexiclass.pipeline import Pipeline
-from lexiclass.plugins.base import PluginContext, Tokenizer
-from lexiclass.plugins.builtin import default_registry
+from lexiclass.plugins.base import Tokenizer
 from lexiclass.plugins.registry import Registry
 from lexiclass.rows import with_sorted_indices
 from lexiclass.tokens import StableTerms, TokenMatrix, concatenate
@@ -86,14 +85,7 @@ class DocumentIndex(StoredIndex[IndexManifest, TokenShard]):
             PluginNotFound: If it does not exist here.
             PluginUnavailable: If what it needs is not installed.
         """
-        configuration = self.manifest.configuration
-        registry = default_registry() if registry is None else registry
-        tokenizer = registry.create(
-            Tokenizer,  # type: ignore[type-abstract]  # only compared with
-            configuration.tokenizer,
-            configuration.params,
-            PluginContext(locale=configuration.locale, model_directory=model_directory),
-        )
+        tokenizer = self.manifest.configuration.make_tokenizer(registry, model_directory)
         check_versions("tokenizer", self.manifest.tokenizer_versions, tokenizer.identity())
         return tokenizer
 

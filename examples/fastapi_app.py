@@ -12,9 +12,10 @@ link that lets in once.
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict, cast
 
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -36,6 +37,7 @@ from lexiclass_core.documents import SuspectLabel
 from lexiclass_core.models import TaskStatus
 from lexiclass_core.numbers import number_of
 from lexiclass_core.references import UnresolvedName
+from lexiclass_core.storable import storable
 from lexiclass_core.versions import ReportCorrupt, ReportNotFound, VersionNotFound
 
 STATUS_CODES: dict[type[Exception], int] = {
@@ -67,6 +69,7 @@ def create_app() -> FastAPI:
     app = FastAPI(title="LexiClass", lifespan=_lifespan)
     for error, code in STATUS_CODES.items():
         app.add_exception_handler(error, _answer(code))
+    app.add_exception_handler(RequestValidationError, _name_problems)
     app.post("/index", status_code=202)(index)
     app.post("/train", status_code=202)(train)
     app.post("/predict", status_code=202)(predict)
@@ -120,6 +123,14 @@ def _answer(code: int) -> Callable[[Request, Exception], Awaitable[Response]]:
         return JSONResponse({"detail": str(error)}, code)
 
     return answer
+
+
+async def _name_problems(request: Request, error: Exception) -> Response:
+    """What is wrong with a request, without what it holds: that may be nothing that JSON has."""
+    del request
+    found = cast("RequestValidationError", error).errors()
+    problems = [{name: each[name] for name in ("loc", "msg", "type")} for each in found]
+    return JSONResponse({"detail": storable(problems)}, 422)
 
 
 async def _client(request: Request) -> AsyncTaskClient:

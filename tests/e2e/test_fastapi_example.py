@@ -189,6 +189,9 @@ def test_what_is_wrong_has_a_status_of_its_own(api: httpx.Client) -> None:
     refused = api.post("/index", json={"project_id": 7}, headers={"X-Correlation-ID": "c" * 501})
     assert (refused.status_code, "501 characters" in refused.json()["detail"]) == (422, True)
     assert api.get(f"/tasks/{'9' * 5_000}").status_code == 404
+    for body in ('{"project_id": NaN}', '{"project_id": 1, "\\ud800": 1}', "[1e400]", "\\"):
+        refused = api.post("/index", content=body, headers={"Content-Type": "application/json"})
+        assert (refused.status_code, bool(refused.json()["detail"])) == (422, True)
 
 
 def test_a_database_that_is_away_is_a_503(house: House, tmp_path: Path) -> None:

@@ -334,3 +334,20 @@ def test_plugins_may_read_texts(place: str, tmp_path: Path) -> None:
     assert loaded.predict(["z", ""]).labels[0] == "short"
     with pytest.raises(InvalidParameters, match="reads texts"):
         pipeline.predict_tokens(pipeline.tokenize(texts))
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        {"classifier": "svm", "classifier_params": {"max_iter": 2**31}},
+        {"classifier": "xgboost", "classifier_params": {"min_child_weight": 1e39}},
+        {"classifier": "xgboost", "classifier_params": {"reg_lambda": 5e-324}},
+        {"classifier": "xgboost", "classifier_params": {"learning_rate": 1e-300}},
+        {"tokenizer": "huggingface", "tokenizer_params": {"max_tokens": 10**30}},
+    ],
+)
+def test_numbers_that_what_is_below_cannot_hold_are_refused_before_it(
+    stages: dict[str, Any],
+) -> None:
+    with pytest.raises(InvalidParameters, match=r"2147483647|single precision"):
+        default_registry().validate(PipelineSpec(**stages))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from lexiclass.plugins.parameters import Parameters
 from lexiclass.plugins.pretrained.models import MINILM, MINILM_HELP, ModelName
 from lexiclass.targets import CLASS_WEIGHT_HELP, ClassWeight
+
+_SMALLEST_SINGLE: Final = 1e-37
+_LARGEST_SINGLE: Final = 1e38
 
 
 class XgboostParameters(Parameters):
@@ -58,6 +61,17 @@ class XgboostParameters(Parameters):
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where to train; 'auto' takes a GPU where there is one."
     )
+
+    @field_validator("learning_rate", "min_child_weight", "subsample", "colsample", "reg_lambda")
+    @classmethod
+    def _is_single(cls, value: float) -> float:
+        # As XGBoost reads them.
+        if value and not _SMALLEST_SINGLE <= value <= _LARGEST_SINGLE:
+            raise ValueError(
+                f"expected 0, or from {_SMALLEST_SINGLE} to {_LARGEST_SINGLE}, as single precision "
+                "has it"
+            )
+        return value
 
 
 class TransformerParameters(Parameters):

@@ -83,7 +83,10 @@ class HuggingFaceParameters(Parameters):
         "Python package. " + MINILM_HELP,
     )
     max_tokens: int | None = Field(
-        default=None, ge=1, description="Keep only so many tokens of every text; all by default."
+        default=None,
+        ge=1,
+        le=2**31 - 1,
+        description="Keep only so many tokens of every text; all by default.",
     )
     special_tokens: bool = Field(
         default=False, description="Add the model's tokens for beginning and end."

@@ -18,7 +18,9 @@ class SvmParameters(Parameters):
         default="squared_hinge", description="Loss of a document inside the margin."
     )
     class_weight: ClassWeight = Field(default=None, description=CLASS_WEIGHT_HELP)
-    max_iter: int = Field(default=1000, ge=1, description="Most passes over the documents.")
+    max_iter: int = Field(
+        default=1000, ge=1, le=2**31 - 1, description="Most passes over the documents."
+    )
     tol: float = Field(
         default=0.1,
         gt=0,

@@ -18,6 +18,7 @@ from sqlalchemy import text
 from lexiclass_core.client import (
     AsyncTaskClient,
     BrokerUnavailable,
+    DocumentError,
     IdempotencyConflict,
     InvalidTask,
     TaskClient,
@@ -27,9 +28,11 @@ from lexiclass_core.client import (
     TaskNotFinished,
     TaskNotFound,
     TaskPage,
+    UnresolvedName,
 )
 from lexiclass_core.db import SessionFactory
 from lexiclass_core.models import TaskStatus
+from lexiclass_core.queue_config import QueueName
 from lexiclass_core.schemas import (
     EvaluateFieldModel,
     IndexDocuments,
@@ -678,3 +681,24 @@ def test_every_error_of_the_client_is_one_family() -> None:
     for error in (BrokerUnavailable, InvalidTask, TaskNotFound, TaskNotFinished, TaskFailed):
         assert issubclass(error, TaskClientError)
         assert error.__doc__
+
+
+def test_numbers_that_no_row_has_are_told_as_what_is_not_there(sync_client: TaskClient) -> None:
+    huge = 2**63
+    for look in (
+        lambda: sync_client.find_field(huge, "topic"),
+        lambda: sync_client.documents.create_field(huge, "topic"),
+        lambda: sync_client.documents.find(huge, ["letter-1"]),
+        lambda: sync_client.documents.suspects(huge, "topic"),
+    ):
+        with pytest.raises((UnresolvedName, DocumentError), match=str(huge)):
+            look()
+    project_id = sync_client.documents.create_project("p")
+    field_id = sync_client.documents.create_field(project_id, "topic")
+    for limit in (0, huge):
+        with pytest.raises(ValueError, match="expected 1 or more"):
+            sync_client.documents.suspects(project_id, "topic", limit=limit)
+        with pytest.raises(ValueError, match="expected 1 or more"):
+            sync_client.models.history(field_id, limit=limit)
+    with pytest.raises(ValueError, match="NUL character"):
+        sync_client.queues.pause(QueueName.TRAINING, reason="a\0")

@@ -25,3 +25,13 @@ def number_of(reference: int | str, *, largest: int = LARGEST_ID) -> int | None:
 def is_share(value: object) -> TypeGuard[float]:
     """Whether a value of JSON is a number between 0 and 1: other programs may write anything."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def require_limit(limit: int) -> None:
+    """Refuse what PostgreSQL takes for no limit.
+
+    Raises:
+        ValueError: If it is below 1, or larger than any number of rows.
+    """
+    if not 1 <= limit <= LARGEST_ID:
+        raise ValueError(f"the limit is {limit}: expected 1 or more")

@@ -55,6 +55,8 @@ async def find_field(session: AsyncSession, project_id: int, reference: int | st
     Raises:
         NameNotFound: If the project has no field of this name.
     """
+    if number_of(project_id) is None:
+        raise NameNotFound(f"no project has the number {project_id}")
     what = f"field of project {project_id}"
     return (await _find(session, reference, what, Field, Field.project_id == project_id))[0]
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.documents.errors import InvalidDocument, ProjectNotFound
 from lexiclass_core.documents.values import require_name
 from lexiclass_core.models import Field, FieldClass, Project
+from lexiclass_core.numbers import number_of
 
 _POLL_S: Final = 0.2
 
@@ -37,8 +38,7 @@ async def lock_documents(session: AsyncSession, project_id: int) -> None:
         ProjectNotFound: If there is none.
     """
     await wait_for_additions(session, project_id)
-    if await session.scalar(select(Project.id).where(Project.id == project_id)) is None:
-        raise ProjectNotFound(project_id)
+    await _require_project(session, project_id)
 
 
 async def wait_for_additions(session: AsyncSession, project_id: int) -> None:
@@ -67,14 +67,21 @@ async def create_field(session: AsyncSession, project_id: int, name: str) -> int
         ProjectNotFound: If the project does not exist.
     """
     require_name("field", name)
-    if await session.scalar(select(Project.id).where(Project.id == project_id)) is None:
-        raise ProjectNotFound(project_id)
+    await _require_project(session, project_id)
     made = insert(Field).values(project_id=project_id, name=name)
     await session.execute(
         made.on_conflict_do_nothing(index_elements=[Field.project_id, Field.name])
     )
     found = select(Field.id).where(Field.project_id == project_id, Field.name == name)
     return (await session.execute(found)).scalar_one()
+
+
+async def _require_project(session: AsyncSession, project_id: int) -> None:
+    # PostgreSQL refuses to look for a larger one.
+    is_number = number_of(project_id) is not None
+    there = select(Project.id).where(Project.id == project_id)
+    if not is_number or await session.scalar(there) is None:
+        raise ProjectNotFound(project_id)
 
 
 async def create_classes(

@@ -32,6 +32,8 @@ async def find_documents(
         DocumentNotFound: If one is none of the project's; the message names them, and the projects
             that they are of.
     """
+    if number_of(project_id) is None:
+        raise ProjectNotFound(project_id)
     numbers = {reference: number_of(reference) for reference in references}
     names = [str(reference) for reference in references if is_storable(str(reference))]
     wanted = [number for number in numbers.values() if number is not None]

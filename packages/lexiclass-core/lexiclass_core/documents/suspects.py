@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from lexiclass_core.db.values import object_of
 from lexiclass_core.models import Document, DocumentLabel, FieldClass, LabelSuspect
 from lexiclass_core.models.plain import plain
-from lexiclass_core.numbers import is_share
+from lexiclass_core.numbers import is_share, require_limit
 from lexiclass_core.statuses import SuspectStatus
 
 
@@ -65,7 +65,11 @@ async def list_suspects(
     """The labels of a field that look wrong, the most suspect first.
 
     Of a field of another project there are none. ``status`` None is for all.
+
+    Raises:
+        ValueError: If the limit is none.
     """
+    require_limit(limit)
     given, better = aliased(FieldClass), aliased(FieldClass)
     found = (
         select(LabelSuspect, Document.content_path, Document.external_id, given.name, better.name)

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.models import QueuePause, Task, TaskLimit
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.queue_config import QueueName
+from lexiclass_core.storable import is_storable
 from lexiclass_core.tasks.states import is_running
 
 
@@ -32,9 +33,15 @@ async def pauses(session: AsyncSession) -> dict[str, Pause]:
 
 
 async def pause(session: AsyncSession, queues: Collection[QueueName], reason: str | None) -> None:
-    """Let no task of some queues start; nothing changes for those that are paused already."""
+    """Let no task of some queues start; nothing changes for those that are paused already.
+
+    Raises:
+        ValueError: If PostgreSQL cannot hold the reason.
+    """
     if not queues:
         return
+    if reason is not None and not is_storable(reason):
+        raise ValueError("the reason holds a NUL character, or half of a character")
     await session.execute(
         insert(QueuePause)
         # In one order, so that two that pause the same do not wait for each other.

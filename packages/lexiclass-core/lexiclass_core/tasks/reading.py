@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.models import Task, TaskStatus
-from lexiclass_core.numbers import LARGEST_ID
+from lexiclass_core.numbers import LARGEST_ID, require_limit
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.storable import is_storable
 from lexiclass_core.tasks.errors import TaskNotFound
@@ -141,8 +141,7 @@ async def page(session: AsyncSession, **filters: Unpack[Filters]) -> list[Task]:
         ValueError: If the limit is none.
     """
     limit = filters.get("limit", PAGE_SIZE)
-    if not 1 <= limit <= LARGEST_ID:
-        raise ValueError(f"the limit is {limit}: expected 1 or more")
+    require_limit(limit)
     if not all(_can_be(value) for value in filters.values() if isinstance(value, int | str)):
         return []
     statement = select(Task).where(*_that_fit(filters)).order_by(Task.id.desc()).limit(limit)

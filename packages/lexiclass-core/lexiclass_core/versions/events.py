@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Model, ModelAction, ModelEvent
+from lexiclass_core.numbers import require_limit
 from lexiclass_core.storable import is_storable
 from lexiclass_core.versions.reading import require_field, require_version
 
@@ -58,7 +59,12 @@ def record(
 async def history(
     session: AsyncSession, field_id: int, *, version: int | None = None, limit: int = 50
 ) -> list[ModelEvent]:
-    """What was done with a field's versions, or with one of them, latest first."""
+    """What was done with a field's versions, or with one of them, latest first.
+
+    Raises:
+        ValueError: If the limit is none.
+    """
+    require_limit(limit)
     events = select(ModelEvent).where(ModelEvent.field_id == field_id)
     if version is None:
         await require_field(session, field_id)

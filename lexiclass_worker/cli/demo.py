@@ -15,7 +15,14 @@ from rich.text import Text
 from lexiclass_worker.cli.connections import open_client, open_sessions
 from lexiclass_worker.cli.console import console_beside
 from lexiclass_worker.cli.follow import submit_and_watch
-from lexiclass_worker.cli.output import console, print_rows, prose
+from lexiclass_worker.cli.output import (
+    AsJson,
+    console,
+    print_json,
+    print_rows,
+    prose,
+    told_beside,
+)
 from lexiclass_worker.cli.project import import_with_progress
 from lexiclass_worker.cli.run import interruptible, print_step
 from lexiclass_worker.config import Settings
@@ -32,14 +39,36 @@ _EXCERPT_CHARACTERS: Final = 54
 
 def demo(
     directory: Annotated[Path, typer.Option(help="Keeps the data.")] = Path(".demo"),
+    as_json: AsJson = False,
 ) -> None:
     """Index, train on, evaluate and predict real documents, and show what came of it."""
     from lexiclass_core.layout import REPORT_PAGE
+
+    began = time.monotonic()
+    with told_beside(as_json=as_json):
+        report, evaluation = _run(directory)
+        seconds = time.monotonic() - began
+        console.print(f"\nDone in {seconds:.0f} s.")
+        console.print("The report of the evaluation, for a browser:")
+        page = f"{evaluation.report_path}/{REPORT_PAGE}"
+        console.print(page, markup=False, highlight=False, soft_wrap=True)
+    if as_json:
+        print_json(
+            {
+                "project_id": report.project_id,
+                "field_id": report.field_id,
+                "evaluation": evaluation.model_dump(mode="json"),
+                "report": page,
+                "seconds": round(seconds, 3),
+            }
+        )
+
+
+def _run(directory: Path) -> tuple[ImportReport, EvaluateResult]:
     from lexiclass_worker.cli.evaluation import print_evaluation
     from lexiclass_worker.demo_corpus import write_demo_corpus
     from lexiclass_worker.standalone import standalone
 
-    began = time.monotonic()
     with interruptible():
         with (
             standalone(directory, threads=2, on_step=print_step) as running,
@@ -55,10 +84,7 @@ def demo(
             print_evaluation(evaluation.metrics)
             asyncio.run(_print_outcome(running, report))
         _print_next_steps(directory, report)
-    console.print(f"\nDone in {time.monotonic() - began:.0f} s.")
-    console.print("The report of the evaluation, for a browser:")
-    page = f"{evaluation.report_path}/{REPORT_PAGE}"
-    console.print(page, markup=False, highlight=False, soft_wrap=True)
+    return report, evaluation
 
 
 @contextmanager

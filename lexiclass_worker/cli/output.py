@@ -1,5 +1,9 @@
 """What commands print: as those of the library do."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rich.markup import escape
 
 from lexiclass.cli.output import (
@@ -32,8 +36,21 @@ __all__ = [
     "print_text",
     "prose",
     "show",
+    "told_beside",
     "warn",
 ]
+
+
+@contextmanager
+def told_beside(*, as_json: bool) -> Iterator[None]:
+    """Tell people on standard error what happens, where a program reads JSON from the output."""
+    before = console.file
+    if as_json:
+        console.file = sys.stderr
+    try:
+        yield
+    finally:
+        console.file = before
 
 
 def show(value: object) -> str:

@@ -18,7 +18,7 @@ from rich.markup import escape
 
 from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.cli.console import console_beside
-from lexiclass_worker.cli.output import EXIT_FAILED, console
+from lexiclass_worker.cli.output import EXIT_FAILED, AsJson, console, print_json, told_beside
 from lexiclass_worker.config import load_settings, set_process_variable
 from lexiclass_worker.stop_signals import STOP_SIGNALS
 
@@ -64,11 +64,16 @@ def run(
 def standalone(
     directory: Annotated[Path, typer.Option(help="Keeps the data.")] = Path(".standalone"),
     threads: Threads = 2,
+    as_json: AsJson = False,
 ) -> None:
-    """Run Redis, PostgreSQL and workers on this machine until Ctrl-C; data stay in a folder."""
+    """Run Redis, PostgreSQL and workers on this machine until Ctrl-C; data stay in a folder.
+
+    With --json an object tells once they are ready where they are.
+    """
     from lexiclass_worker import standalone as standalone_servers
 
     with (
+        told_beside(as_json=as_json),
         interruptible() as interrupted,
         standalone_servers.standalone(directory, threads=threads, on_step=print_step) as running,
         ExitStack() as stack,
@@ -77,6 +82,8 @@ def standalone(
         console.print("\nTasks, queues and models in a browser:")
         stack.enter_context(console_beside(running.settings))
         console.print("\nCtrl-C stops everything; the data stay.")
+        if as_json:
+            print_json(_places(running))
         while not interrupted.wait(timeout=1):
             if (ended := running.what_ended()) is not None:
                 name, log = ended
@@ -86,6 +93,14 @@ def standalone(
                     soft_wrap=True,
                 )
                 raise typer.Exit(EXIT_FAILED)
+
+
+def _places(running: Standalone) -> dict[str, object]:
+    return {
+        "storage": str(running.storage),
+        "metrics": {group.name: f"{group.metrics_address}/metrics" for group in running.groups},
+        "environment": running.environment,
+    }
 
 
 def _print_places(running: Standalone) -> None:

@@ -1,5 +1,6 @@
 """Everything in one command: it ends as asked, and leaves nothing running."""
 
+import json
 import os
 import re
 import signal
@@ -82,7 +83,7 @@ def running(*arguments: str, **variables: str) -> Iterator[Command]:
 @pytest.mark.timeout(180)
 @pytest.mark.slow
 def test_the_demo_goes_all_the_way_and_leaves_no_process() -> None:
-    with running("demo") as demo:
+    with running("demo", "--json") as demo:
         assert demo.process.wait(170) == 0, demo.output
         for text in ("/login?token=", "accuracy", "Confusion matrix", "predictions", "Done in"):
             assert text in demo.output
@@ -90,7 +91,9 @@ def test_the_demo_goes_all_the_way_and_leaves_no_process() -> None:
         assert "Traceback" not in demo.output
         assert list(demo.directory.glob("storage/*/models/*/v1/manifest.json"))
         (page,) = demo.directory.resolve().glob("storage/*/reports/*/v1/*/report.html")
-        assert demo.output.splitlines()[-1] == str(page)
+        told, _, found = demo.output.partition("\n{\n")
+        assert told.splitlines()[-1] == str(page)
+        assert json.loads("{" + found)["report"] == str(page)
 
 
 @pytest.mark.parametrize(

@@ -279,6 +279,7 @@ class TestProcesses:
             "counter_retired.db",
             "directory.lock",
             "histogram_retired.db",
+            "scraped",
         ]
 
     def test_what_an_earlier_process_of_the_same_id_left_is_taken_over(

@@ -483,3 +483,17 @@ async def test_a_redis_that_is_down_costs_a_task_nothing(workshop: Workshop) -> 
     logger.remove(sink)
 
     assert result["status"] == "completed"
+
+
+async def test_connections_that_died_in_the_pool_are_no_redis_that_is_away(
+    client: AsyncTaskClient, broker_url: str
+) -> None:
+    task = await client.index(7)
+    event = TaskEvent(task_id=task.id, status=TaskStatus.STARTED, progress=5)
+    with redis.Redis.from_url(broker_url) as connection:
+        connection.set(live_key("dramatiq", task.id), event.model_dump_json())
+        for _ in range(2):
+            assert await client.broker_answers()
+            connection.client_kill_filter(_type="normal", skipme=True)
+            assert await client.latest([task.id]) == {task.id: event}
+            connection.client_kill_filter(_type="normal", skipme=True)

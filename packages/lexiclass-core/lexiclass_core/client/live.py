@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ class LiveFeed:
     """
 
     def __init__(self, broker_url: str, namespace: str) -> None:
+        from redis import ConnectionError as ConnectionLost  # noqa: PLC0415
         from redis import RedisError  # noqa: PLC0415
         from redis.asyncio.retry import Retry  # noqa: PLC0415
         from redis.backoff import NoBackoff  # noqa: PLC0415
@@ -31,6 +32,7 @@ class LiveFeed:
         from lexiclass_core.addresses.redis_clients import open_async_redis  # noqa: PLC0415
 
         self._errors = (RedisError, OSError)
+        self._lost = ConnectionLost
         self._namespace = namespace
         self._redis = open_async_redis(
             broker_url,
@@ -54,8 +56,8 @@ class LiveFeed:
     async def tell_change(self, task_id: int) -> None:
         """Tell whoever watches a task that its row has changed."""
         try:
-            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-                await self._redis.publish(live_key(self._namespace, task_id), b"")
+            key = live_key(self._namespace, task_id)
+            await self._ask(lambda: self._redis.publish(key, b""))
         except self._errors as error:
             # They find out when they look at the row.
             _log.debug("watchers of task %d could not be told: %s", task_id, error)
@@ -65,10 +67,8 @@ class LiveFeed:
         if not task_ids:
             return {}
         try:
-            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-                told = await self._redis.mget(
-                    [live_key(self._namespace, each) for each in task_ids]
-                )
+            keys = [live_key(self._namespace, each) for each in task_ids]
+            told = await self._ask(lambda: self._redis.mget(keys))
         except self._errors as error:
             _log.debug("no live events for now: %s", error)
             return {}
@@ -84,12 +84,19 @@ class LiveFeed:
     async def answers(self) -> bool:
         """Whether Redis answers within two seconds."""
         try:
-            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-                await self._redis.ping()
+            await self._ask(self._redis.ping)
         except self._errors as error:
             _log.debug("Redis does not answer: %s", error)
             return False
         return True
+
+    async def _ask(self, command: Callable[[], Any]) -> Any:
+        """Ask once more where a connection has died in the pool, as when Redis was restarted."""
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            try:
+                return await command()
+            except self._lost:
+                return await command()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -336,14 +336,18 @@ def test_plugins_may_read_texts(place: str, tmp_path: Path) -> None:
         pipeline.predict_tokens(pipeline.tokenize(texts))
 
 
+def heavy(stages: dict[str, Any]) -> Any:
+    return pytest.param(stages, marks=pytest.mark.heavy)
+
+
 @pytest.mark.parametrize(
     "stages",
     [
         {"classifier": "svm", "classifier_params": {"max_iter": 2**31}},
-        {"classifier": "xgboost", "classifier_params": {"min_child_weight": 1e39}},
-        {"classifier": "xgboost", "classifier_params": {"reg_lambda": 5e-324}},
-        {"classifier": "xgboost", "classifier_params": {"learning_rate": 1e-300}},
-        {"tokenizer": "huggingface", "tokenizer_params": {"max_tokens": 10**30}},
+        heavy({"classifier": "xgboost", "classifier_params": {"min_child_weight": 1e39}}),
+        heavy({"classifier": "xgboost", "classifier_params": {"reg_lambda": 5e-324}}),
+        heavy({"classifier": "xgboost", "classifier_params": {"learning_rate": 1e-300}}),
+        heavy({"tokenizer": "huggingface", "tokenizer_params": {"max_tokens": 10**30}}),
     ],
 )
 def test_numbers_that_what_is_below_cannot_hold_are_refused_before_it(

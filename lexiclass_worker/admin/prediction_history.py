@@ -33,10 +33,8 @@ async def read_history(
         NotFound: If it has left no history.
         StorageUnavailable: If a line of one is no prediction.
     """
-    storage, directory = (
-        context.storage,
-        layout.predictions_directory(project_id, field_id, version),
-    )
+    storage = context.storage
+    directory = layout.predictions_directory(project_id, field_id, version)
     names = await asyncio.to_thread(lambda: list(storage.file_sizes(directory)))
     began = await _began_at(context.sessions, names)
     found = await asyncio.to_thread(_read, storage, directory, began)

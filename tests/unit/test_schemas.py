@@ -1,10 +1,14 @@
 """Requests are strict and closed; defaults are those of the contract."""
 
-from typing import Any
+import json
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from lexiclass_core.events import TaskEvent
+from lexiclass_core.models import TaskStatus
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.schemas import (
     DeleteProject,
@@ -20,6 +24,7 @@ from lexiclass_core.schemas import (
     TaskError,
     TrainFieldModel,
 )
+from lexiclass_core.values import Record
 
 VALID: dict[type[Request], dict[str, Any]] = {
     IndexDocuments: {"project_id": 1},
@@ -224,3 +229,38 @@ def test_an_error_is_what_the_contract_says() -> None:
     error = TaskError(code="X", message="why")
 
     assert error.model_dump() == {"code": "X", "message": "why", "details": {}, "retryable": False}
+
+
+def test_an_error_of_a_later_version_is_read_for_what_this_one_knows() -> None:
+    error = TaskError(code="X", message="why", details={"at": 1}, retryable=True)
+    said = {**error.model_dump(mode="json"), "hint": "new"}
+    event = TaskEvent(task_id=1, status=TaskStatus.RETRYING, progress=5, error=error)
+    told = {**event.model_dump(mode="json"), "error": said, "weather": "fair"}
+
+    assert TaskError.of_row(said) == error
+    assert TaskEvent.model_validate_json(json.dumps(told)) == event
+
+
+def test_nothing_within_a_record_is_closed() -> None:
+    """What one version writes another reads, also where it stands within something else."""
+    closed = {
+        f"{record.__name__}.{name} holds {part.__name__}"
+        for record in _descendants(Record)
+        for name, field in record.model_fields.items()
+        for part in _models_in(field.annotation)
+        if part.model_config.get("extra") != "ignore"
+    }
+    assert closed == set()
+
+
+def _descendants(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for each in model.__subclasses__():
+        yield each
+        yield from _descendants(each)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)

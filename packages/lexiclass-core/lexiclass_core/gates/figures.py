@@ -8,7 +8,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from lexiclass_core.values import Record, Value
+from lexiclass_core.values import Record
 
 _Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 _Difference = Annotated[float, Field(strict=True, ge=-1, le=1)]
@@ -17,7 +17,7 @@ _Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
 _ROUNDING: Final = 1e-9
 
 
-class PairedDifference(Value):
+class PairedDifference(Record):
     """A figure of a version minus that of another, and where it may lie on all such documents."""
 
     value: _Difference
@@ -37,7 +37,7 @@ class ClassDifference(PairedDifference):
     p_value: _Share
 
 
-class CalibrationFigures(Value):
+class CalibrationFigures(Record):
     """A calibration error, and up to where it may be chance."""
 
     error: _Share
@@ -45,7 +45,7 @@ class CalibrationFigures(Value):
     num_documents: _Count
 
 
-class ChangedFigures(Value):
+class ChangedFigures(Record):
     """Of documents that another version predicted, how many are predicted as another class."""
 
     num_documents: _Count

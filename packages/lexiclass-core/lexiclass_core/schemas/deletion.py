@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from lexiclass_core.schemas.base import Ids, Request, Result
-from lexiclass_core.values import Value
+from lexiclass_core.values import Record
 
 
-class ModelVersionRef(Value):
+class ModelVersionRef(Record):
     """A version of a field's model."""
 
     field_id: int

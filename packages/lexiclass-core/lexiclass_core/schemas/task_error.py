@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from lexiclass_core.codes import ErrorCode
 from lexiclass_core.storable import Excerpt
-from lexiclass_core.values import Value
+from lexiclass_core.values import Record
 
 # Whatever was sent may be quoted in an error, and a million times.
 _LONGEST_MESSAGE: Final = 4_000
@@ -23,7 +23,7 @@ def _details(details: dict[str, Any]) -> dict[str, Any]:
     return {**cut, "is_cut": True} if excerpt.is_cut else cut
 
 
-class TaskError(Value):
+class TaskError(Record):
     """Why a task failed: ``task.error``, and the text of the result backend's exception.
 
     Every error is bounded and clean, whatever it quotes: a message has at most 4,000 characters,

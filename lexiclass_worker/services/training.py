@@ -264,7 +264,7 @@ def warnings_of(metrics: TrainMetrics) -> list[str]:
     calibrated = metrics.num_calibration_documents
     if calibrated is not None and calibrated < _FEW_CALIBRATION_DOCUMENTS:
         found.append(
-            f"confidences were fitted on {calibrated} documents and are rough: with "
+            f"confidences were fitted on {calibrated} different documents and are rough: with "
             f"{_FEW_CALIBRATION_DOCUMENTS} they are off by about 0.05, with more labels by less"
         )
     if (metrics.feature_extractor, metrics.classifier) == ("bow", "svm"):

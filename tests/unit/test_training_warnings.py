@@ -11,9 +11,9 @@ from lexiclass_worker.services.training import warnings_of
     [
         (None, "sbert", "svm", []),
         (100, "tfidf", "svm", []),
-        (99, "tfidf", "svm", ["fitted on 99 documents"]),
+        (99, "tfidf", "svm", ["fitted on 99 different documents"]),
         (3000, "bow", "svm", ["'tfidf' was more accurate"]),
-        (0, "bow", "svm", ["fitted on 0 documents", "'tfidf' was more accurate"]),
+        (0, "bow", "svm", ["fitted on 0 different documents", "'tfidf' was more accurate"]),
         (3000, "bow", "transformer", []),
     ],
 )

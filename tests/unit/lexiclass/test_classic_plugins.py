@@ -260,6 +260,30 @@ def test_what_can_not_be_stored_is_named(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_copies_calibrate_as_one_document(corpus: Corpus) -> None:
+    texts, labels = corpus
+    for copies in (1, 3):
+        pipeline = Pipeline(PipelineSpec(**CLASSIC), registry_of())
+        report = pipeline.fit(texts * copies, labels * copies)
+        assert report.num_calibration_documents == len(set(texts))
+
+
+@pytest.mark.parametrize("kind", ["one score", "a score per class"])
+def test_half_a_document_twice_is_one_to_a_reader(kind: str) -> None:
+    source = np.random.default_rng(0)
+    codes = source.integers(0, 3, 60)
+    each = np.eye(3)[codes] + source.normal(0, 0.7, (60, 3))
+    scores, predicted = each.max(axis=1) if kind == "one score" else each, each.argmax(axis=1)
+    once = fit_reader((predicted, scores, codes), (predicted, scores), 3)
+    twice = fit_reader(
+        (np.tile(predicted, 2), np.concatenate([scores, scores]), np.tile(codes, 2)),
+        (predicted, scores),
+        3,
+        np.full(120, 0.5),
+    )
+    np.testing.assert_allclose(twice(predicted, scores), once(predicted, scores), atol=1e-3)
+
+
 def test_missing_methods_are_named() -> None:
     extractor = PluginInfo(
         name="x", type=PluginType.CLASSIFIER, description="", implementation=WordCounts

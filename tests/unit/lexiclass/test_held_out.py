@@ -270,3 +270,37 @@ def test_how_many_documents_calibrated_a_model_is_kept(tmp_path: Path) -> None:
     assert pipeline.fit(texts, labels).num_calibration_documents == 120
     assert pipeline.save(tmp_path / "model").num_calibration_documents == 120
     assert Pipeline.load(tmp_path / "model").num_calibration_documents == 120
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+@pytest.mark.parametrize("classifier", ["svm", "xgboost"])
+def test_copies_and_near_doubles_calibrate_as_one_document(
+    classifier: str, multi_label: bool
+) -> None:
+    texts, labels = topics(60, words=40)
+    nearly = [f"{text} again" for text in texts[:20]]
+    pipeline = Pipeline(
+        PipelineSpec(
+            feature_extractor="tfidf",
+            classifier=classifier,
+            classifier_params={} if classifier == "svm" else {"max_rounds": 5},
+            multi_label=multi_label,
+        )
+    )
+    named = [{label} if multi_label else label for label in labels]
+    found = []
+    for copies, more in ((1, 0), (3, 0), (1, 20), (2, 20)):
+        taught = [*texts, *nearly[:more]] * copies, [*named, *named[:more]] * copies
+        found.append(pipeline.fit(*taught).num_calibration_documents)
+    assert found == [60, 60, 60, 60]
+
+
+def test_documents_without_a_known_word_calibrate_nothing() -> None:
+    texts, labels = topics(90)
+    lonely = [f"only{number}" for number in range(30)]
+    pipeline = Pipeline(
+        PipelineSpec(feature_extractor="tfidf", feature_extractor_params={"min_df": 2})
+    )
+    report = pipeline.fit([*texts, *lonely], [*labels, *(["a", "b", "c"] * 10)])
+    assert report.num_documents == 120
+    assert report.num_calibration_documents == 90

@@ -103,7 +103,8 @@ def test_the_more_documents_the_fewer_trainings_give_enough_scores(
     classifier.train(features, labels, progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (trainings, trainings)
     # Of rows that are nearly the same all are in one fold, so folds differ in size.
-    assert classifier.num_calibration_documents == pytest.approx(scored, abs=100)
+    assert classifier.held_out is not None
+    assert len(classifier.held_out) == pytest.approx(scored, abs=100)
 
 
 @pytest.mark.parametrize("labels", [[], ["a"], ["a", "a"]])

@@ -44,6 +44,14 @@ class Documents:
     numbers: NDArray[np.intp] | None = None
     weights: Matrix | None = None
 
+    @property
+    def count(self) -> int:
+        """How many a calibrator is fitted on: those that are the same, or nearly, are one."""
+        told = self.evidence > 0
+        if self.weights is None:
+            return int(np.count_nonzero(told))
+        return round(float(self.weights[told].sum()))
+
 
 def calibrate(
     documents: Documents,

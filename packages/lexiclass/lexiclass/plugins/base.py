@@ -240,7 +240,8 @@ class Classifier(Plugin):
         num_inputs: Set before :meth:`load`: the number of columns of the rows it will be given.
             ``None`` where that is not known, or it reads texts.
         num_calibration_documents: How many documents confidences are fitted on, none of which the
-            scores of it were trained on; ``None`` where the classifier does not say.
+            scores of it were trained on; near doubles are one, and those without a known word none.
+            ``None`` where the classifier does not say.
         held_out: After :meth:`fit`: what these documents look like to it; ``None`` likewise.
     """
 

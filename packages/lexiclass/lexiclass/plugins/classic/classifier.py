@@ -13,6 +13,7 @@ from scipy import sparse
 from lexiclass.errors import InvalidParameters, listed
 from lexiclass.folds import stratified_folds
 from lexiclass.labels import Labels, encode_labels, label_codes, read_classes
+from lexiclass.near_duplicates import shares_of_groups
 from lexiclass.plugins.base import PluginProgress
 from lexiclass.plugins.classic.scores import (
     ScoreReader,
@@ -76,9 +77,10 @@ class ClassicClassifier(RowClassifier):
             if progress is not None:
                 progress(step, steps)
         scored = folds >= 0
-        self.num_calibration_documents = int(np.count_nonzero(scored))
+        weights = shares_of_groups(training.keys)[scored]
+        self.num_calibration_documents = round(float(weights.sum()))
         held_out = (predicted[scored], scores[scored], codes[scored])
-        self._reader = fit_reader(held_out, trained_on, len(self.classes))
+        self._reader = fit_reader(held_out, trained_on, len(self.classes), weights)
 
     def predict_proba(self, features: Any) -> NDArray[np.float64]:
         """Return (n, num_classes) calibrated probabilities."""

@@ -64,15 +64,17 @@ class VectorReader:
     offsets: Matrix
 
     @classmethod
-    def fit(cls, predicted: Codes, scores: Matrix, codes: Codes, num_classes: int) -> Self:
-        """Fit on (n,) scores of documents that were not trained on."""
+    def fit(
+        cls, predicted: Codes, scores: Matrix, codes: Codes, num_classes: int, weights: Matrix
+    ) -> Self:
+        """Fit on (n,) scores of documents that were not trained on, by what each counts."""
         groups = (
             [predicted == label for label in range(2)]
             if num_classes == 2
             else [np.ones(len(codes), dtype=bool)] * num_classes
         )
         right = predicted == codes
-        fitted = [fit_sigmoid(scores[group], right[group]) for group in groups]
+        fitted = [fit_sigmoid(scores[group], right[group], weights[group]) for group in groups]
         slopes, intercepts = np.array(fitted).T
         return cls(slopes, intercepts)
 
@@ -125,7 +127,10 @@ class MatrixReader:
 
 
 def fit_reader(
-    held_out: tuple[Codes, Matrix, Codes], trained_on: tuple[Codes, Matrix], num_classes: int
+    held_out: tuple[Codes, Matrix, Codes],
+    trained_on: tuple[Codes, Matrix],
+    num_classes: int,
+    weights: Matrix | None = None,
 ) -> ScoreReader:
     """Fit a reader.
 
@@ -134,14 +139,18 @@ def fit_reader(
             empty. The columns of these scores are in class order already.
         trained_on: Predicted class and scores, by the final classifier, of its own documents.
         num_classes: Number of classes k, at least 2.
+        weights: (n,) what each document held out counts; 1 if not given.
     """
     predicted, scores, codes = held_out
+    weights = np.ones(len(codes)) if weights is None else weights
     if scores.ndim == 1:
-        return VectorReader.fit(predicted, scores, codes, num_classes)
+        return VectorReader.fit(predicted, scores, codes, num_classes, weights)
     own_predicted, own_scores = trained_on
     logs = _are_probabilities(own_scores) and _are_probabilities(scores)
     margins = _as_margins(scores, logs=logs)
-    calibrator = PooledSigmoids.fit(margins, codes, slope=1.0 if logs else _slope(margins))
+    calibrator = PooledSigmoids.fit(
+        margins, codes, slope=1.0 if logs else _slope(margins), weights=weights
+    )
     return MatrixReader(class_columns(own_predicted, own_scores), logs, calibrator)
 
 

@@ -53,7 +53,7 @@ class CalibratedClassifier(Classifier):
             weights=None if weights is None else weights[1],
             **options,
         )
-        self.num_calibration_documents = len(documents.targets)
+        self.num_calibration_documents = documents.count
         self.held_out = HeldOut.of(self._calibrator, documents)
 
     def _save_calibrator(self, directory: Path, **more: Any) -> None:

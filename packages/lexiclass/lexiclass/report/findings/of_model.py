@@ -77,7 +77,7 @@ def few_calibrated(evidence: Evidence) -> Iterator[Finding]:
         yield finding(
             codes.FEW_CALIBRATED,
             "note",
-            f"Confidences were fitted on {counted(number, 'document', 'documents')}; "
+            f"Confidences were fitted on {counted(number, 'document', 'different documents')}; "
             f"{FEWEST_CALIBRATED} would make them reliable.",
             {"num_calibration_documents": number},
         )

@@ -15,7 +15,6 @@ from pydantic import TypeAdapter
 
 from lexiclass_core import layout
 from lexiclass_core.db import single_statements
-from lexiclass_core.queueing.envelopes import LONGEST_ID
 from lexiclass_core.schemas import (
     DocumentRange,
     IndexChunkResult,
@@ -42,7 +41,6 @@ from lexiclass_worker.services.room import working_folder
 from lexiclass_worker.services.signatures import claim_keys
 
 _PUT_OFF_S: Final = 5.0
-_LARGEST_NUMBER: Final = 1_000_000
 
 ShardDocuments = list[int] | DocumentRange
 
@@ -52,12 +50,9 @@ _PLAN: Final = TypeAdapter(list[tuple[int, ShardDocuments]])
 def most_new(task: TaskContext) -> int | None:
     """How many new documents a task indexes by itself; None for any number.
 
-    That of a script, whose task has no row, is never spread, nor one whose chunks could have no
-    message ids; what was spread is not spread again.
+    That of a script, whose task has no row, is never spread; what was spread is not spread again.
     """
     if task.lease is None or task.num_chunks is not None:
-        return None
-    if len(chunks.message_id(task.message_id, _LARGEST_NUMBER)) > LONGEST_ID:
         return None
     return task.settings.indexing.chunk_size
 

@@ -15,7 +15,6 @@ from lexiclass_core.schemas import (
     PredictFieldDocuments,
     PredictResult,
 )
-from lexiclass_core.tasks import chunks
 from lexiclass_worker.errors import NoDocuments
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.repositories import documents
@@ -61,10 +60,9 @@ async def fan_out(
 
     Raises:
         FanOut: Always, if nothing else.
-        UnsafeNameError: If the message id cannot name the chunks' files.
+        UnsafeNameError: If the message id cannot name a file, as those of its chunks have to.
     """
-    last = chunks.message_id(task.message_id, len(parts) - 1)
-    layout.predictions_path(request.project_id, request.field_id, model_version, last)
+    layout.predictions_path(request.project_id, request.field_id, model_version, task.message_id)
     given: dict[str, Any] = {
         name: value
         for name in ("tokenizer", "feature_extractor", "locale")

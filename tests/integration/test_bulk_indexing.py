@@ -16,6 +16,7 @@ from lexiclass_core.client.messages import Sender
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.models import TaskStatus
 from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.queueing.envelopes import LONGEST_ID
 from lexiclass_worker.artifacts.kept_copies import KeptCopies
 from lexiclass_worker.artifacts.object_store import ObjectStorage
 from lexiclass_worker.embedded.process import free_port
@@ -194,6 +195,16 @@ async def test_a_large_index_is_the_one_that_a_task_makes_by_itself(
     whole = DocumentIndex.open(place.index(project))
     assert spread.ids.tolist() == whole.ids.tolist()
     assert spread.tokens().to_lists() == whole.tokens().to_lists()
+
+
+async def test_an_indexing_with_the_longest_message_id_is_spread_too(
+    workshop: Workshop, post: IndexingPost, place: Place
+) -> None:
+    project = await place.project()
+    result = await post.finish(await post.divide(project, "\N{SNOWMAN}" * LONGEST_ID))
+    assert result["num_documents"] == 48
+    ids = {chunk["message_id"] for chunk in await workshop.rows(CHUNKS)}
+    assert (len(ids), max(map(len, ids)) <= LONGEST_ID) == (5, True)
 
 
 async def test_only_what_is_new_is_spread(

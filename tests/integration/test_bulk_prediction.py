@@ -435,13 +435,32 @@ async def test_a_prediction_no_larger_than_a_chunk_is_one_task(
     assert len(workshop.history(project, "m").read_text().splitlines()) == 10
 
 
-async def test_a_message_id_that_is_too_long_for_its_chunks_is_refused(
+async def test_any_message_id_that_names_a_file_can_be_divided(
+    workshop: Workshop, post: PredictionPost, project: SmallProject
+) -> None:
+    long = "m" * 200
+    await post.divide(project, message_id=long)
+    await post.divide(project, message_id=long[:-1])
+
+    result = await post.hand_over_all()
+
+    assert result["predictions_created"] == 48
+    chunks = await workshop.rows(CHUNKS)
+    names = {chunk["message_id"] for chunk in chunks}
+    assert len(names) == len(chunks) == 10
+    assert max(map(len, names)) <= 200
+    written = [len(workshop.history(project, name).read_text().splitlines()) for name in names]
+    assert sum(written) == 2 * 48
+
+
+async def test_a_message_id_that_names_no_file_is_refused_divided_or_not(
     workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
     kwargs = {"project_id": project.project_id, "field_id": project.field_id}
-    message = delivery(message_id="m" * 198, document_ids=None, **kwargs)
-    with pytest.raises(TaskFailed, match="cannot name a file"):
-        await deliver(workshop, predict_field_documents, message, schema=PredictFieldDocuments)
+    for ids in (None, project.document_ids[:1]):
+        message = delivery(message_id=f"{'m' * 200}{len(ids or ())}", document_ids=ids, **kwargs)
+        with pytest.raises(TaskFailed, match="cannot name a file"):
+            await deliver(workshop, predict_field_documents, message, schema=PredictFieldDocuments)
     assert await workshop.rows(CHUNKS) == []
 
 

@@ -27,7 +27,10 @@ REPORT_PREDICTIONS: Final = "predictions.jsonl"
 _OF_A_PROJECT: Final = frozenset(
     {"documents", "erasures", "incoming", "indexes", "models", "predictions", "reports"}
 )
-_SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+LONGEST_NAME: Final = 200
+"""Characters of what names a file, before its ending."""
+
+_SAFE_NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
 
 
 class UnsafeNameError(ValueError):

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from lexiclass_core import layout
 from lexiclass_core.models import FINAL_TASK_STATUSES, Task, TaskStatus
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.schemas import Request
@@ -17,6 +19,10 @@ from lexiclass_core.tracing import current_trace_context
 
 # 100 % is said by the task's success alone.
 _MOST: Final = 99
+
+# With a dot and as many digits as the most documents have, what can name a file.
+_LONGEST_PARENT: Final = layout.LONGEST_NAME - 8
+_DIGITS: Final = 32
 
 
 class Outcome(NamedTuple):
@@ -29,7 +35,13 @@ class Outcome(NamedTuple):
 
 
 def message_id(parent: str, number: int) -> str:
-    """The message id of a chunk, from 0. It names the chunk's files beside those of its parent."""
+    """The message id of a chunk, from 0. It names the chunk's files beside those of its parent.
+
+    That of a parent whose id fills a file's name has a digest in place of the end.
+    """
+    if len(parent) > _LONGEST_PARENT:
+        digest = sha256(parent.encode()).hexdigest()[:_DIGITS]
+        parent = f"{parent[: _LONGEST_PARENT - _DIGITS - 1]}-{digest}"
     return f"{parent}.{number:04}"
 
 

@@ -128,9 +128,7 @@ def replay(meant: _Meant, which: _Which, as_json: AsJson = False) -> None:
     selection = meant.selection(which)
     with open_client(load_settings()) as client:
         done = client.dead_letters.replay(selection, dry_run=meant.dry_run)
-    _print_done(done, as_json=as_json)
-    if any(each.has_failed for each in done):
-        raise typer.Exit(EXIT_FAILED)
+    _end_with(done, as_json=as_json)
 
 
 @app.command("purge")
@@ -139,7 +137,8 @@ def purge(meant: _Meant, which: _Which, as_json: AsJson = False) -> None:
     """Remove dead letters from Redis; the rows of their tasks stay."""
     selection = meant.selection(which)
     with open_client(load_settings()) as client:
-        _print_done(client.dead_letters.purge(selection, dry_run=meant.dry_run), as_json=as_json)
+        done = client.dead_letters.purge(selection, dry_run=meant.dry_run)
+    _end_with(done, as_json=as_json)
 
 
 def _fields(dead: DeadTask) -> dict[str, Any]:
@@ -157,7 +156,7 @@ def _fields(dead: DeadTask) -> dict[str, Any]:
     }
 
 
-def _print_done(handled: Sequence[Handled], *, as_json: bool) -> None:
+def _end_with(handled: Sequence[Handled], *, as_json: bool) -> None:
     rows = [_fields(each.dead) | {"done": each.done} for each in handled]
     for row, each in zip(rows, handled, strict=True):
         if each.new_task_id is not None:
@@ -170,3 +169,5 @@ def _print_done(handled: Sequence[Handled], *, as_json: bool) -> None:
         print_rows(("key", prose("done"), "type", "task_id", "code"), rows)
     else:
         console.print("no dead letter is meant")
+    if any(each.has_failed for each in handled):
+        raise typer.Exit(EXIT_FAILED)

@@ -218,6 +218,20 @@ def test_dead_letters_are_purged_and_their_rows_stay(
     assert "no dead letter is meant" in cli("dead-letters", "purge", "nowhere").out
 
 
+def test_a_purge_that_redis_refuses_says_what_is_still_there(
+    cli: Run, buried: dict[str, str], sender: RawSender
+) -> None:
+    sender.broker.client.config_set("min-replicas-to-write", 1)
+    try:
+        refused = cli("dead-letters", "purge", "--all", "--json")
+    finally:
+        sender.broker.client.config_set("min-replicas-to-write", 0)
+    assert refused.status == 1
+    assert len(refused.json) == len(buried)
+    assert all(row["failed"] and "not removed: Redis" in row["done"] for row in refused.json)
+    assert listed(cli) == set(buried.values())
+
+
 @pytest.mark.parametrize("command", ["replay", "purge"])
 def test_what_is_not_said_is_not_meant(cli: Run, buried: dict[str, str], command: str) -> None:
     refused = cli("dead-letters", command)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, get_origin
 
 from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -18,6 +19,7 @@ from lexiclass_console.console import Console
 from lexiclass_console.serving import Show, refused_form
 from lexiclass_console.templating import link
 from lexiclass_core.access import audit
+from lexiclass_core.access.tokens import User
 from lexiclass_core.client import InvalidTask
 
 
@@ -46,9 +48,10 @@ async def _act(request: Request, form_pages: Mapping[str, Show]) -> Response:
         return await refused_form(request, show, given, refused.problems)
     if done is None:
         return RedirectResponse(link(request, "login", {"next": back}), status_code=303)
-    outcome, entry = done
-    if outcome.after_commit is not None:
-        await outcome.after_commit()
+    outcome, user, entry = done
+    if outcome.after_commit is not None and (ended := await outcome.after_commit()) is not None:
+        async with Console.of(request).writing() as session:
+            entry = await _record(session, user, action, ended)
     if outcome.task_id is not None:
         back = link(request, "task", task_id=outcome.task_id)
     mark = "&" if "?" in back else "?"
@@ -57,8 +60,8 @@ async def _act(request: Request, form_pages: Mapping[str, Show]) -> Response:
 
 async def _do(
     request: Request, action: Action, fields: dict[str, list[str]]
-) -> tuple[Outcome, int] | None:
-    """Do it. Returns what became of it and the id of its audit entry; None to a stranger."""
+) -> tuple[Outcome, User, int] | None:
+    """Do it. Returns what became of it, by whom, and its audit entry's id; None to a stranger."""
     console = Console.of(request)
     async with console.writing() as session:
         user = await user_behind(request, console.settings, session)
@@ -80,13 +83,16 @@ async def _do(
                     409, "The task cannot be submitted; why not is for those who may see requests."
                 ) from None
             raise
-        details = outcome.details | ({"is_refused": True} if outcome.is_refused else {})
-        if outcome.without_quotes is not None:
-            details["without_quotes"] = outcome.without_quotes
-        entry = await audit.record(
-            session, user, action.name, outcome.subject, outcome.message, details
-        )
-    return outcome, entry
+        entry = await _record(session, user, action, outcome)
+    return outcome, user, entry
+
+
+async def _record(session: AsyncSession, user: User, action: Action, outcome: Outcome) -> int:
+    """Write down what was done. Returns the entry's id."""
+    details = outcome.details | ({"is_refused": True} if outcome.is_refused else {})
+    if outcome.without_quotes is not None:
+        details["without_quotes"] = outcome.without_quotes
+    return await audit.record(session, user, action.name, outcome.subject, outcome.message, details)
 
 
 def _read(action: Action, fields: dict[str, list[str]]) -> Form:

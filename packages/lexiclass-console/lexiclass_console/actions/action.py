@@ -81,7 +81,8 @@ class Outcome:
         task_id: A task to look at next.
         is_refused: Whether nothing was done of what was asked for.
         without_quotes: The message for those who may not see requests, if it may quote any.
-        after_commit: What follows once that is committed, and may be done again without harm.
+        after_commit: What follows once that is committed, and may be done again without harm. What
+            came of it, if that is to be told, is an entry of its own: nobody knows it before.
     """
 
     subject: str
@@ -90,7 +91,7 @@ class Outcome:
     task_id: int | None = None
     is_refused: bool = False
     without_quotes: str | None = None
-    after_commit: Callable[[], Awaitable[object]] | None = None
+    after_commit: Callable[[], Awaitable[Outcome | None]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

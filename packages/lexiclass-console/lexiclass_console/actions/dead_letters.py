@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
+import dataclasses
+from collections.abc import Sequence
 from typing import Final
 
 from pydantic import Field
 
 from lexiclass_console.actions.action import MOST_AT_ONCE, Action, Doing, Form, Outcome
 from lexiclass_core.client import IdempotencyConflict, InvalidTask
-from lexiclass_core.client.dead_tasks import DeadLetterSelection
+from lexiclass_core.client.dead_tasks import DeadLetterSelection, Handled
 from lexiclass_core.statuses import Role
 
 _NAMED: Final = 3
@@ -44,25 +45,56 @@ async def replay(doing: Doing, form: SeveralLetters) -> Outcome:
         rest = "; ".join(left[:_NAMED])
         without_quotes = f"{said} {len(left)} were left alone."
         said = f"{said} {len(left)} were left alone: {rest}"
-    return Outcome(
+    outcome = Outcome(
         subject=f"{len(new)} dead letters",
         message=said,
         without_quotes=without_quotes,
         details={"keys": done, "new_task_ids": new, "left_alone": left},
-        after_commit=partial(letters.purge, DeadLetterSelection(keys=done)) if done else None,
     )
+
+    async def remove() -> Outcome | None:
+        still = _still_there(await letters.purge(DeadLetterSelection(keys=done)))
+        if not still:
+            return None
+        return dataclasses.replace(
+            outcome, message=f"{said} {still}", without_quotes=f"{without_quotes} {still}"
+        )
+
+    return dataclasses.replace(outcome, after_commit=remove if done else None)
 
 
 async def purge(doing: Doing, form: SeveralLetters) -> Outcome:
-    """Remove dead letters; the rows of their tasks stay."""
+    """Remove dead letters; the rows of their tasks stay.
+
+    Redis is no part of the transaction: that it is begun is committed before, and what came of it
+    is written down after. What ends in between has told of no removal that there was not.
+    """
     keys = sorted(set(form.keys))
-    selection = DeadLetterSelection(keys=keys)
+    subject = f"{len(keys)} dead letters"
+
+    async def remove() -> Outcome:
+        handled = await doing.client.dead_letters.purge(DeadLetterSelection(keys=keys))
+        removed = [each.dead.letter.key for each in handled if each.is_removed]
+        still = _still_there(handled)
+        if still:
+            said = f"{len(removed)} of {subject} are removed; {still}"
+        else:
+            others = ", the others were gone already" if len(removed) < len(keys) else ""
+            said = f"{len(removed)} of {subject} are removed{others}; the rows of their tasks stay."
+        return Outcome(subject=subject, message=said, details={"keys": removed})
+
     return Outcome(
-        subject=f"{len(keys)} dead letters",
-        message=f"{len(keys)} dead letters are removed; the rows of their tasks stay.",
+        subject=subject,
+        message=f"The removal of {subject} is begun.",
         details={"keys": keys},
-        after_commit=partial(doing.client.dead_letters.purge, selection),
+        after_commit=remove,
     )
+
+
+def _still_there(handled: Sequence[Handled]) -> str:
+    """What is to be said of those that Redis did not remove; empty if there are none."""
+    left = [each.done for each in handled if each.has_failed]
+    return f"{len(left)} are still there, {left[0]}." if left else ""
 
 
 ACTIONS: Final = (

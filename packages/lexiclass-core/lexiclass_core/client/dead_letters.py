@@ -102,12 +102,23 @@ class AsyncDeadLetters:
     async def purge(
         self, selection: DeadLetterSelection, *, dry_run: bool = False
     ) -> Sequence[Handled]:
-        """Remove dead letters, or with ``dry_run`` say which; the rows of their tasks stay."""
-        handled = []
-        for dead in await self.list(selection):
-            is_there = dry_run or await self._remove(dead)
-            done = "would be removed" if dry_run else "removed" if is_there else "gone already"
-            handled.append(Handled(dead=dead, done=done))
+        """Remove dead letters, or with ``dry_run`` say which; the rows of their tasks stay.
+
+        From the first on that Redis does not remove all are told as still there.
+        """
+        found = await self.list(selection)
+        if dry_run:
+            return [Handled(dead=dead, done="would be removed") for dead in found]
+        handled: list[Handled] = []
+        for number, dead in enumerate(found):
+            try:
+                is_removed = await self._remove(dead)
+            except BrokerUnavailable as error:
+                said = f"not removed: {error}"
+                left = found[number:]
+                return handled + [Handled(dead=each, done=said, has_failed=True) for each in left]
+            done = "removed" if is_removed else "gone already"
+            handled.append(Handled(dead=dead, done=done, is_removed=is_removed))
         return handled
 
     async def _replay(self, dead: DeadTask, *, dry_run: bool) -> Handled:
@@ -122,11 +133,11 @@ class AsyncDeadLetters:
             return Handled(dead=dead, done=f"failed: {error}", has_failed=True)
         done = f"submitted as task {new.id}"
         try:
-            await self._remove(dead)
+            is_removed = await self._remove(dead)
         except BrokerUnavailable as error:
             done = f"{done}; still a dead letter, for {error}"
             return Handled(dead=dead, done=done, new_task_id=new.id, has_failed=True)
-        return Handled(dead=dead, done=done, new_task_id=new.id)
+        return Handled(dead=dead, done=done, new_task_id=new.id, is_removed=is_removed)
 
     async def _remove(self, dead: DeadTask) -> bool:
         return await self._ask(lambda store: store.remove_dead_letter(dead.letter))

@@ -106,10 +106,12 @@ class Handled:
         dead: Which one it is, or was.
         done: What was done with it, or would be, in words.
         new_task_id: The task that its request was submitted as.
+        is_removed: Whether this has removed it.
         has_failed: Whether it is still there because something failed.
     """
 
     dead: DeadTask
     done: str
     new_task_id: int | None = None
+    is_removed: bool = False
     has_failed: bool = False

@@ -37,6 +37,8 @@ class AccessToken(Base):
 class AuditEvent(Base):
     """What somebody did in the console, written in the transaction that did it.
 
+    What is done outside of one, such as a removal from Redis, has an entry before and one after.
+
     Attributes:
         action: What, such as ``task.cancel``.
         subject: On what, such as ``task 12``.

@@ -208,6 +208,35 @@ def test_single_words_that_mislead_do_not_make_all_others_modest() -> None:
     assert probabilities.max() < 0.9
 
 
+def test_one_temperature_keeps_the_order_where_there_is_enough_evidence() -> None:
+    """With little a class that is seldom the answer then must not win by a hair."""
+    scores, evidence, codes = loud_when_short(6000)
+    members = codes[:, np.newaxis] == np.arange(3)
+    whole = evidence == 100
+
+    def fitted(*, multi_label: bool, keep_order: bool) -> Calibrator:
+        documents = Documents(
+            scores=scores[whole],
+            evidence=evidence[whole],
+            targets=Targets(("a", "b", "c"), multi_label, members, codes).take(whole),
+            shortened=Shortened(scores, evidence, members),
+        )
+        return calibrate(documents, members.sum(axis=0) * 1.0, 6000, keep_order=keep_order)
+
+    calibrator = fitted(multi_label=False, keep_order=True)
+    scores, evidence, codes = loud_when_short(6000, seed=1)
+    highest, found = scores.argmax(axis=1), calibrator(scores, evidence).argmax(axis=1)
+    np.testing.assert_array_equal(found[evidence == 100], highest[evidence == 100])
+    np.testing.assert_array_equal(calibrator(scores).argmax(axis=1), highest)
+    little = evidence == 1
+    assert (found == highest)[little].mean() < 1
+    assert (found == codes)[little].mean() > (highest == codes)[little].mean()
+    np.testing.assert_array_equal(
+        fitted(multi_label=True, keep_order=True)(scores, evidence),
+        fitted(multi_label=True, keep_order=False)(scores, evidence),
+    )
+
+
 @given(st.floats(1, 1000), st.integers(0, 5))
 def test_what_knots_count_adds_up_and_is_continuous(amount: float, num: int) -> None:
     knots = np.array([1.0, 2.0, 5.0, 17.0, 300.0, 999.0][: num + 1])

@@ -27,8 +27,8 @@ class TrainMetrics(Record):
     ``num_empty`` documents have no token for the model to learn from, or no text; it is null where
     that cannot be told, as of embeddings. ``empty_document_ids`` lists at most 100 of them.
     Confidences were fitted on ``num_calibration_documents``, which the scores were not trained on,
-    near doubles counted as one; null where the classifier does not say. ``label_suspects`` is null where it holds no document
-    out, and of a version that was trained before it was looked for.
+    near doubles counted as one; null where the classifier does not say. ``label_suspects`` is null
+    where it holds no document out, and of a version that was trained before it was looked for.
     """
 
     num_documents: int

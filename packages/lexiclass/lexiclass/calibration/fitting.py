@@ -71,7 +71,8 @@ def calibrate(
         of_softmax: Whether scores are those of a softmax, and not margins of about 1.
         weights: (k,) what a document of each class counts in decisions; 1 if not given. Confidences
             are for documents as they are all the same.
-        keep_order: Whether the class with the highest score must stay the most probable one.
+        keep_order: Whether the class with the highest score must stay the most probable one, where
+            its document rests on enough and has one class.
     """
     targets = documents.targets
     # What rests on nothing gets the classes' frequencies, whatever its scores are.

@@ -42,8 +42,9 @@ class SvmParameters(Parameters):
     calibration: Literal["auto", "temperature", "none"] = Field(
         default="auto",
         description="'auto' fits a sigmoid per class, each drawn to the shared one, on out-of-fold "
-        "scores; 'temperature' one number for all classes, which keeps the order of their scores; "
-        "'none' saves the time and leaves a rough guess.",
+        "scores; 'temperature' one number for all classes, which keeps the order of their scores "
+        "where enough words are known (with few, what is frequent has a say), and is 'auto' where "
+        "documents have several classes; 'none' saves the time and leaves a rough guess.",
     )
     calibration_folds: int | None = Field(
         default=None,

@@ -7,7 +7,9 @@ classifier does on new ones.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -31,6 +33,13 @@ _BANDS, _HASHES_A_BAND = 4, 4
 
 # 64 random bits become a number from 0 to 1, of which double precision holds these many.
 _EXTRA_BITS, _UNIT = np.uint64(11), 2.0**-53
+
+# What is written without blanks between words: Thai and Lao, Tibetan, Burmese, Khmer, the kana (in
+# half width as well), and Chinese characters.
+_WITHOUT_BLANKS = re.compile(
+    "([\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff"
+    "\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]+)"
+)
 
 # Candidates whose cosine is computed at a time.
 _PAIRS = 16_384
@@ -59,8 +68,23 @@ def content_keys(rows: Rows) -> Keys:
 
 
 def text_keys(texts: Sequence[str]) -> Keys:
-    """Return what :func:`content_keys` does, of texts by the words that blanks separate."""
-    return token_keys(TokenMatrix.from_lists([text.casefold().split() for text in texts]))
+    """Return what :func:`content_keys` does, of texts by the words that blanks separate.
+
+    Of scripts that write no blanks, pairs of characters stand for words.
+    """
+    return token_keys(TokenMatrix.from_lists([list(_words(text.casefold())) for text in texts]))
+
+
+def _words(text: str) -> Iterator[str]:
+    for word in text.split():
+        if word.isascii():
+            yield word
+            continue
+        for part in _WITHOUT_BLANKS.split(word):
+            if len(part) > 1 and _WITHOUT_BLANKS.match(part):
+                yield from map("".join, pairwise(part))
+            elif part:
+                yield part
 
 
 def token_keys(documents: TokenMatrix) -> Keys:

@@ -86,6 +86,23 @@ def test_near_duplicates_have_one_key_whatever_the_order() -> None:
     np.testing.assert_array_equal(text_keys(texts)[70:], text_keys(texts)[10:20])
 
 
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [("一", "龥"), ("ぁ", "ヺ"), ("ก", "ฮ"), ("က", "အ"), ("ក", "អ")],
+    ids=["Chinese", "Japanese", "Thai", "Burmese", "Khmer"],
+)
+def test_near_duplicates_are_found_without_blanks_between_words(first: str, last: str) -> None:
+    source = np.random.default_rng(0)
+    written = source.integers(ord(first), ord(last), (200, 60))
+    nearly = written.copy()
+    nearly[:, 30] = source.integers(ord(first), ord(last), 200)
+    texts = ["".join(map(chr, row)) + " 2026。" for row in (*written, *nearly)]
+    keys = text_keys(texts)
+    assert len(np.unique(keys)) >= 200
+    assert (keys[:200] == keys[200:]).mean() > 0.9
+    assert len(np.unique(text_keys(["字", "ก", "", "字x", "x语"]))) == 5
+
+
 @pytest.mark.parametrize("name", ["bow", "tfidf"])
 def test_what_all_documents_have_makes_none_alike_and_hides_none_that_are(name: str) -> None:
     source = np.random.default_rng(0)

@@ -37,8 +37,11 @@ class AskingProject(ProjectObjects):
                     raise error
                 yield error
 
-    def listed(self, folder: str) -> Mapping[str, Look]:
-        return self._looks({"ask": "listed", "folder": folder})
+    def lists_by_prefix(self) -> bool:
+        return bool(self._ask("lists_by_prefix"))
+
+    def listed(self, folder: str, prefixes: Sequence[str] = ("",)) -> Mapping[str, Look]:
+        return self._looks({"ask": "listed", "folder": folder, "prefixes": list(prefixes)})
 
     def looked_at(self, folder: str, names: Sequence[str]) -> Mapping[str, Look]:
         return self._looks({"ask": "looked_at", "folder": folder, "names": list(names)})

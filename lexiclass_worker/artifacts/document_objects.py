@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
+from inspect import signature
+from itertools import chain
 from threading import Lock
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -154,14 +156,39 @@ class DocumentObjects:
             return b""
         return content
 
-    def listed(self, folder: str) -> dict[str, Look]:
-        """What a listing of a folder says of each object in it, by name."""
+    @property
+    def lists_by_prefix(self) -> bool:
+        """Whether the store lists by the beginning of names, as those do that have no folders."""
+        return "prefix" in signature(self._fs.find).parameters
+
+    def listed(self, folder: str, prefixes: Iterable[str] = ("",)) -> dict[str, Look]:
+        """What listings of a folder say of each object in it, by name."""
+
+        def ask(prefix: str, _: int) -> dict[str, Look]:
+            self._require_wanted()
+            return self._listed(folder, prefix)
+
+        budget = Budget(_HELD_BYTES)
+        listings = prefetch(ask, prefixes, size=lambda _: 0, most=1, budget=budget)
+        return dict(chain.from_iterable(listing.items() for listing in listings))
+
+    def _listed(self, folder: str, prefix: str) -> dict[str, Look]:
         newest = time.time() - _SETTLED_S
+        key = f"{self._base}/{folder}"
         try:
-            entries = self._fs.ls(f"{self._base}/{folder}", detail=True)
+            if prefix:
+                entries = self._fs.find(key, detail=True, prefix=prefix).values()
+            else:
+                entries = self._fs.ls(key, detail=True)
         except FileNotFoundError:
             return {}
-        return {entry["name"].rpartition("/")[2]: _look(entry, newest) for entry in entries}
+        places = [(entry["name"].rpartition("/"), entry) for entry in entries]
+        # A listing by a prefix has what is in folders below, too.
+        return {
+            name: _look(entry, newest)
+            for (parent, _, name), entry in places
+            if parent.endswith(folder)
+        }
 
     def looked_at(self, folder: str, names: Iterable[str]) -> dict[str, Look]:
         """What the store says of some objects of a folder when it is asked for each."""

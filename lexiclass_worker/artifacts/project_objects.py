@@ -22,8 +22,16 @@ class ProjectObjects(Protocol):
         """
         ...
 
-    def listed(self, folder: str) -> Mapping[str, Look]:
-        """What a listing of a folder says of each document in it, by name."""
+    def lists_by_prefix(self) -> bool:
+        """Whether the store lists by the beginning of names."""
+        ...
+
+    def listed(self, folder: str, prefixes: Sequence[str] = ("",)) -> Mapping[str, Look]:
+        """What listings of a folder say of each document in it, by name.
+
+        Each has the documents whose names begin with a prefix; an empty prefix all of them, which
+        is the only one for a store that does not list by others.
+        """
         ...
 
     def looked_at(self, folder: str, names: Sequence[str]) -> Mapping[str, Look]:

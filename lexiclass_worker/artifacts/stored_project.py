@@ -87,8 +87,12 @@ class StoredProject(ProjectObjects):
         bounded = max(0, min(int(max_bytes), self._document_bytes + 1))
         return self._documents.read(map(self._within, paths), bounded)
 
-    def listed(self, folder: str) -> Mapping[str, Look]:
-        return self._documents.listed(self._within(folder))
+    def lists_by_prefix(self) -> bool:
+        return self._documents.lists_by_prefix
+
+    def listed(self, folder: str, prefixes: Iterable[str] = ("",)) -> Mapping[str, Look]:
+        checked = [prefix and _component(prefix) for prefix in prefixes]
+        return self._documents.listed(self._within(folder), checked)
 
     def looked_at(self, folder: str, names: Iterable[str]) -> Mapping[str, Look]:
         return self._documents.looked_at(self._within(folder), map(_component, names))

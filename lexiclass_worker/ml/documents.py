@@ -23,11 +23,11 @@ from lexiclass_worker.jobs.inputs import ProjectDocuments
 from lexiclass_worker.ml import crash_notes
 from lexiclass_worker.ml.document_paths import NOWHERE, DocumentPath, DocumentPaths
 from lexiclass_worker.ml.local_files import LocalFiles
+from lexiclass_worker.ml.looking import looks_at
 from lexiclass_worker.ml.objects import objects_of
 
-# Up to so many objects of a folder are asked for one by one; a listing has a thousand in a page,
-# and comes with all that the folder holds.
-_FEW: Final = 100
+# Side by side: what a listing says of an object takes a kilobyte until it is looked through.
+_LISTINGS_TOGETHER: Final = 8
 
 # Documents that are asked for by one request.
 _TOGETHER: Final = 4_096
@@ -133,8 +133,8 @@ class StoredDocuments:
     times the kernel keeps. One that was written to a moment ago has none: it may change again and
     keep them. The stamp of an object is made of the tag that its store gives to its content.
 
-    Many objects are looked at by a listing of their folder, once: what is written to them later is
-    seen by another of these.
+    Objects whose names are no numbers are looked at by a listing of all their folder, once: what is
+    written to them later is seen by another of these.
     """
 
     def __init__(
@@ -163,15 +163,29 @@ class StoredDocuments:
         names = defaultdict(set)
         for folder, name in places:
             names[folder].add(name)
-        alone: dict[str, Mapping[str, Look]] = {NOWHERE[0]: {}}
+        looks: dict[str, Mapping[str, Look]] = {NOWHERE[0]: {}}
         with objects_of(self._source) as store:
-            for folder in names.keys() - self._listed.keys() - alone.keys():
-                if len(names[folder]) > _FEW:
-                    self._listed[folder] = store.listed(folder)
-                else:
-                    alone[folder] = store.looked_at(folder, sorted(names[folder]))
-        looks = {**alone, **self._listed}
+            for folder in names.keys() - looks.keys():
+                looks[folder] = self._listed.get(folder) or self._look_into(
+                    store, folder, sorted(names[folder])
+                )
         return [looks[folder].get(name, NOTHING) for folder, name in places]
+
+    def _look_into(
+        self, store: ProjectObjects, folder: str, names: Sequence[str]
+    ) -> Mapping[str, Look]:
+        """Ask for some documents of a folder; what is said of all that it holds is kept."""
+        planned = looks_at(names, by_prefix=store.lists_by_prefix())
+        if planned.prefixes == [""]:
+            self._listed[folder] = store.listed(folder)
+            return self._listed[folder]
+        wanted = set(names)
+        looks = dict(store.looked_at(folder, planned.alone)) if planned.alone else {}
+        for begin in range(0, len(planned.prefixes), _LISTINGS_TOGETHER):
+            listings = planned.prefixes[begin : begin + _LISTINGS_TOGETHER]
+            listed = store.listed(folder, listings)
+            looks.update((name, listed[name]) for name in wanted & listed.keys())
+        return looks
 
     def read(self, positions: NDArray[np.int64]) -> Iterator[Document | UnreadableDocument]:
         """See :class:`lexiclass.index.DocumentSource`."""

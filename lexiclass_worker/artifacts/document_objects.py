@@ -10,6 +10,8 @@ from itertools import chain
 from threading import Lock
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from lexiclass_core.file_systems import read_times_quickly
+
 _REQUESTS_AT_A_TIME: Final = 16
 
 # What was answered and nobody has taken yet.
@@ -134,6 +136,7 @@ class DocumentObjects:
 
     def read(self, paths: Iterable[str], max_bytes: int) -> Contents:
         """The bytes of objects in order, no more than so many of each, or why there are none."""
+        read_times_quickly(self._fs)
         return prefetch(self._read_one, paths, size=_size, most=max_bytes, budget=self._budget)
 
     def _read_one(self, path: str, max_bytes: int) -> bytes | OSError:
@@ -168,6 +171,7 @@ class DocumentObjects:
             self._require_wanted()
             return self._listed(folder, prefix)
 
+        read_times_quickly(self._fs)
         budget = Budget(_HELD_BYTES)
         listings = prefetch(ask, prefixes, size=lambda _: 0, most=1, budget=budget)
         return dict(chain.from_iterable(listing.items() for listing in listings))

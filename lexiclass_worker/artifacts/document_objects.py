@@ -187,11 +187,11 @@ class DocumentObjects:
         except FileNotFoundError:
             return {}
         places = [(entry["name"].rpartition("/"), entry) for entry in entries]
-        # A listing by a prefix has what is in folders below, too.
+        # A listing by a prefix has what is in folders below, one of all the folders themselves.
         return {
             name: _look(entry, newest)
             for (parent, _, name), entry in places
-            if parent.endswith(folder)
+            if parent.endswith(folder) and entry["type"] == "file"
         }
 
     def looked_at(self, folder: str, names: Iterable[str]) -> dict[str, Look]:

@@ -12,9 +12,11 @@ import pytest
 
 from lexiclass import DocumentIndex
 from lexiclass.index.tokens.manifest import IndexManifest
+from lexiclass_core.file_systems import read_times_quickly
 from lexiclass_worker.admin.similarity import IndexChoice, find_similar, report_duplicates
 from lexiclass_worker.artifacts.kept_copies import KeptCopies
 from lexiclass_worker.artifacts.object_store import ObjectStorage
+from lexiclass_worker.artifacts.stored_project import StoredProject
 from lexiclass_worker.errors import StorageUnavailable
 from lexiclass_worker.jobs.supervision import Publication
 from lexiclass_worker.ml import index_files
@@ -386,3 +388,50 @@ async def test_erased_documents_leave_nothing_in_the_store_nor_in_this_machines_
     await workshop.delete(project)
 
     assert store.find(f"{remote.url}/{project.project_id}") == []
+
+
+@pytest.fixture
+def numbered(object_store: ObjectStore, tmp_path: Path) -> StoredProject:
+    """A project in an object store, with documents from 1000 to 1299 and what lies below them."""
+    url = f"{object_store.url}/{tmp_path.name}"
+    texts = {f"{number}.txt": b"text" for number in range(1_000, 1_300)}
+    below = {"12/1201.txt": b"of a folder", "1200.txt/more.txt": b"below a name"}
+    beside = {f"../other/{name}": b"of another folder" for name in texts}
+    fsspec.filesystem("s3").pipe(
+        {
+            f"{url}/7/documents/{name}".replace("documents/../", ""): text
+            for name, text in {**texts, **below, **beside}.items()
+        }
+    )
+    return StoredProject(
+        url, 7, cache_directory=tmp_path, cache_bytes=0, document_bytes=100, is_writer=False
+    )
+
+
+def test_documents_are_listed_by_the_beginning_of_their_names(numbered: StoredProject) -> None:
+    assert numbered.lists_by_prefix()
+    whole = numbered.listed("7/documents")
+    assert set(whole) == set(named(*range(1_000, 1_300)))
+    part = numbered.listed("7/documents", ["11", "129", "13"])
+    assert part == {name: look for name, look in whole.items() if name.startswith(("11", "129"))}
+    assert part["1100.txt"] == numbered.looked_at("7/documents", ["1100.txt"])["1100.txt"]
+    assert set(numbered.listed("7/documents", ["12"])) == set(named(*range(1_200, 1_300)))
+    assert numbered.listed("7/none", ["1"]) == {}
+
+
+@pytest.mark.parametrize("prefix", ["../other/1", "12/", ".."])
+def test_no_listing_leads_out_of_its_folder(numbered: StoredProject, prefix: str) -> None:
+    with pytest.raises(PermissionError):
+        numbered.listed("7/documents", [prefix])
+
+
+def test_times_of_listings_are_what_botocore_takes_them_for(
+    numbered: StoredProject, object_store: ObjectStore, tmp_path: Path
+) -> None:
+    files = fsspec.filesystem("s3", use_listings_cache=False, skip_instance_cache=True)
+    folder = f"{object_store.url}/{tmp_path.name}/7/documents"
+    before = files.find(folder, detail=True)
+    read_times_quickly(files)
+    assert files.find(folder, detail=True) == before
+    first, listed = next(iter(before.items()))
+    assert files.info(first)["LastModified"] == listed["LastModified"]

@@ -43,7 +43,8 @@ RESULTS = Path(__file__).parent / "results" / "machines.json"
 
 _NETWORK = "10.213.7"
 _TRAINING = 2_000
-_CHUNKS = 8
+_FEWEST_CHUNKS = 8
+_LARGEST_CHUNK = 20_000
 _READY_S = 180.0
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -234,7 +235,7 @@ def open_site(directory: Path, *, documents: int, share: float | None) -> Iterat
         )  # fmt: skip
         stack.callback(servers.wait)
         stack.callback(servers.terminate)
-        chunk = str(max(1, -(-documents // _CHUNKS)))
+        chunk = str(min(_LARGEST_CHUNK, -(-documents // _FEWEST_CHUNKS)))
         environment = {
             name: value.replace("127.0.0.1", network.host)
             for name, value in house.environment.items()
@@ -344,7 +345,10 @@ def main() -> None:
         open_site(Path(name), documents=options.documents, share=options.share) as site,
     ):
         project = site.house.import_texts(documents, min(_TRAINING, options.documents))
-        outcomes = {number: work(site, project, number) for number in options.machines}
+        outcomes = {}
+        for number in options.machines:
+            outcomes[number] = work(site, project, number)
+            print(number, outcomes[number].seconds, file=sys.stderr, flush=True)
         killed = work(site, project, 2, kills=True)
     results = _summary(options, outcomes, killed, sum(len(text) for text, _ in documents))
     print(json.dumps(results, indent=2))

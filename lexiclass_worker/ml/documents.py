@@ -22,8 +22,8 @@ from lexiclass_worker.jobs.document_refs import DocumentRef, DocumentRefs
 from lexiclass_worker.jobs.inputs import ProjectDocuments
 from lexiclass_worker.ml import crash_notes
 from lexiclass_worker.ml.document_paths import NOWHERE, DocumentPath, DocumentPaths
+from lexiclass_worker.ml.listing_plans import plan_listings
 from lexiclass_worker.ml.local_files import LocalFiles
-from lexiclass_worker.ml.looking import looks_at
 from lexiclass_worker.ml.objects import objects_of
 
 # Side by side: what a listing says of an object takes a kilobyte until it is looked through.
@@ -175,7 +175,7 @@ class StoredDocuments:
         self, store: ProjectObjects, folder: str, names: Sequence[str]
     ) -> Mapping[str, Look]:
         """Ask for some documents of a folder; what is said of all that it holds is kept."""
-        planned = looks_at(names, by_prefix=store.lists_by_prefix())
+        planned = plan_listings(names, by_prefix=store.lists_by_prefix())
         if planned.prefixes == [""]:
             self._listed[folder] = store.listed(folder)
             return self._listed[folder]

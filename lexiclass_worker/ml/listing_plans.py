@@ -1,7 +1,7 @@
 """How to ask an object store for what it says of many documents, with few requests.
 
-A request for one object costs as much as a listing of some fifty, and a listing can be asked for by
-the beginning of names only. Documents are usually named by their numbers, so that those of a part
+A request for one object costs as much as a listing of fifty, and a listing can be asked for by the
+beginning of names only. Documents are usually named by their numbers, so that those of a part
 of a project share their first digits: such are listed by these, and not with all of the folder.
 """
 
@@ -13,8 +13,12 @@ from typing import Final, NamedTuple
 # Up to so many objects of a folder are asked for one by one, whatever they are called.
 _FEW: Final = 100
 
+# Numbers with gaps, such as times: where more than so many would be asked for one by one, those are
+# likely to be a good part of the folder.
+_MOST_ALONE: Final = 2_000
+
 # What a listing says of so many objects costs as much as one object that is asked for. Measured
-# with s3fs: a request takes 1.8 ms of a core, an object in a listing .04 ms.
+# with s3fs: a request takes 1.5 ms of a core, an object in a listing .03 ms.
 _LISTED_FOR_ONE: Final = 50
 
 # A listing by fewer digits is divided: a store gives a thousand in a page.
@@ -23,7 +27,7 @@ _DIGITS_OF_A_LISTING: Final = 3
 _NUMBERED: Final = re.compile(r"([0-9]+)([^0-9/][^/]*)?")
 
 
-class Looks(NamedTuple):
+class ListingPlan(NamedTuple):
     """What to ask a store of the documents of a folder.
 
     Attributes:
@@ -35,7 +39,7 @@ class Looks(NamedTuple):
     alone: list[str]
 
 
-def looks_at(names: Sequence[str], *, by_prefix: bool) -> Looks:
+def plan_listings(names: Sequence[str], *, by_prefix: bool) -> ListingPlan:
     """Plan what to ask a store for of documents of one folder.
 
     Args:
@@ -43,11 +47,11 @@ def looks_at(names: Sequence[str], *, by_prefix: bool) -> Looks:
         by_prefix: Whether the store lists by the beginning of names.
     """
     if len(names) <= _FEW:
-        return Looks([], list(names))
+        return ListingPlan([], list(names))
     found = [_NUMBERED.fullmatch(name) for name in names]
     if not by_prefix or not all(found) or len({match[2] for match in found if match}) > 1:
-        return Looks([""], [])
-    planned = Looks([], [])
+        return ListingPlan([""], [])
+    planned = ListingPlan([], [])
     ending = next(match[2] or "" for match in found if match)
     numbers = sorted(match[1] for match in found if match)
     longest = max(map(len, numbers))
@@ -56,7 +60,7 @@ def looks_at(names: Sequence[str], *, by_prefix: bool) -> Looks:
             planned.prefixes.append(prefix)
         else:
             planned.alone.extend(f"{number}{ending}" for number in begun)
-    return planned
+    return planned if len(planned.alone) <= _MOST_ALONE else ListingPlan([""], [])
 
 
 def _divided(

@@ -58,6 +58,11 @@ def content_keys(rows: Rows) -> Keys:
     if not isinstance(rows, sparse.csr_array):
         return keys
     first, others = _similar(rows, keys)
+    return keys_of_groups(keys, first, others)
+
+
+def keys_of_groups(keys: Keys, first: NDArray[np.intp], others: NDArray[np.intp]) -> Keys:
+    """Return (n,) keys that are equal for what pairs connect: the lowest of each group's."""
     if not len(first):
         return keys
     links = sparse.csr_array((np.ones(len(first)), (first, others)), shape=(len(keys), len(keys)))

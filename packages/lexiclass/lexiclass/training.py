@@ -16,6 +16,7 @@ from lexiclass.familiarity import CentroidFamiliarity, Familiarity, WordFamiliar
 from lexiclass.label_quality import TrainingEvidence
 from lexiclass.labels import Labels, class_names
 from lexiclass.manifest import text_digest
+from lexiclass.near_duplicates import content_keys
 from lexiclass.plugins.assembly import Assembly
 from lexiclass.plugins.base import EmbeddingExtractor, FeatureExtractor, Tokenizer
 from lexiclass.plugins.training_rows import TrainingRows
@@ -130,7 +131,7 @@ def train_classifier(
         InvalidParameters: If there are not as many rows as labels and digests.
     """
     _require_one_each(rows, labels, digests)
-    training = TrainingRows(rows)
+    training = TrainingRows(rows, are_embeddings=True)
     report = _train(assembly, training, labels, len(labels), stages)
     kept = np.arange(len(labels))
     evidence = _evidence(assembly, training, labels, digests, kept)
@@ -196,7 +197,7 @@ def _features(
     """Train the feature extractor, and learn what is familiar among what it returns."""
     extractor.num_classes = len({name for label in labels for name in class_names(label)})
     if isinstance(extractor, EmbeddingExtractor) and not isinstance(documents, TokenMatrix):
-        training = TrainingRows(_embedded(extractor, documents))
+        training = TrainingRows(_embedded(extractor, documents), are_embeddings=True)
         return training, _by_place(training, labels)
     # Counts are for here alone: the classifier's training takes the most memory.
     counted = documents.counted_once() if isinstance(documents, TokenMatrix) else documents
@@ -240,7 +241,8 @@ def _by_place(training: TrainingRows, labels: Labels) -> CentroidFamiliarity:
     """Learn where documents like these lie."""
     has_sets = not all(isinstance(label, str) for label in labels)
     codes = Targets.encode(labels, multi_label=has_sets).strata
-    return CentroidFamiliarity.fit(training.rows, codes, training.keys)
+    # Of what is only nearly the same, the mean of the others can't be told from one of the rows.
+    return CentroidFamiliarity.fit(training.rows, codes, content_keys(training.rows))
 
 
 def _require_one_each(documents: Any, labels: Labels, digests: Sequence[str]) -> None:

@@ -409,3 +409,20 @@ def test_a_text_needs_the_feature_extractor_of_the_index(tmp_path: Path) -> None
     for embedder in (None, hashed_words(salt="other"), newer):
         with pytest.raises(InvalidParameters, match="give the feature extractor that made it"):
             index.similar("red", embedder=embedder)
+
+
+def test_embeddings_that_are_nearly_the_same_calibrate_as_one_document() -> None:
+    texts = [f"{first} {second}" for first in WORDS for second in WORDS]
+    labels = ["fruit" if text.split()[0] in WORDS[3:6] else "colour" for text in texts]
+    rows = hashed_words().transform(texts)
+    noise = np.random.default_rng(0).normal(size=rows.shape) * 0.01 * np.abs(rows).max()
+    found = []
+    for taught in (rows, np.concatenate([rows, rows + noise, rows]).astype(np.float32)):
+        pipeline = Pipeline(PipelineSpec(feature_extractor="hashed"), registry_with_it())
+        pipeline.require_embedder().prepare()
+        copies = len(taught) // len(rows)
+        report = pipeline.fit_embeddings(taught, labels * copies, digests=["x"] * len(taught))
+        found.append(report.num_calibration_documents)
+    assert found[0] == found[1]
+    assert found[0] is not None
+    assert found[0] > 20

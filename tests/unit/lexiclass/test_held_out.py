@@ -16,6 +16,7 @@ from lexiclass import (
     expected_calibration_error,
 )
 from lexiclass.near_duplicates import content_keys, text_keys, token_keys
+from lexiclass.near_embeddings import embedding_keys
 from lexiclass.tokens import TokenMatrix
 from tests.support.extractors import counting_extractor
 from tests.support.tiny_encoder import write_encoder
@@ -321,3 +322,27 @@ def test_documents_without_a_known_word_calibrate_nothing() -> None:
     report = pipeline.fit([*texts, *lonely], [*labels, *(["a", "b", "c"] * 10)])
     assert report.num_documents == 120
     assert report.num_calibration_documents == 90
+
+
+def test_embeddings_that_are_nearly_the_same_have_one_key_whatever_the_order() -> None:
+    source = np.random.default_rng(0)
+    # Many encoders put all texts in one direction.
+    rows = source.normal(size=(400, 64)) + 3
+    nearly = rows + source.normal(size=rows.shape) * 0.2
+    every = np.concatenate([rows, nearly, rows[:50]]).astype(np.float32)
+    keys = embedding_keys(every)
+    assert len(np.unique(keys)) >= 400
+    assert (keys[:400] == keys[400:800]).mean() > 0.95
+    np.testing.assert_array_equal(keys[800:], keys[:50])
+    order = source.permutation(len(every))
+    np.testing.assert_array_equal(embedding_keys(every[order]), keys[order])
+
+
+@given(st.lists(st.integers(0, 3), max_size=6))
+def test_embeddings_that_are_equal_have_one_key(numbers: list[int]) -> None:
+    rows = np.eye(4, dtype=np.float32)[numbers].reshape(-1, 4)
+    keys = embedding_keys(rows)
+    assert len(np.unique(keys)) == len(set(numbers))
+    assert len({(number, key) for number, key in zip(numbers, keys, strict=True)}) == len(
+        set(numbers)
+    )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lexiclass.folds import Keys
 from lexiclass.near_duplicates import content_keys, text_keys, token_keys
+from lexiclass.near_embeddings import embedding_keys
 from lexiclass.tokens import TokenMatrix
 
 #: Turns rows into what they would be for a feature extractor that has learned of less.
@@ -36,16 +37,21 @@ class TrainingRows:
         shortened: Called with the numbers of some documents and a number of words: returns the rows
             of these documents cut to so many first words. ``None`` where there are no words to cut.
         compared: By what near-duplicates are told, where rows do not tell them.
+        are_embeddings: Whether rows are those of an encoder of whole texts, which tell them by
+            where they lie.
     """
 
     rows: Any
     relearned: Callable[[NDArray[np.bool_]], Relearn] = _as_they_are
     shortened: Callable[[NDArray[np.intp], int], Any] | None = None
     compared: TokenMatrix | None = None
+    are_embeddings: bool = False
 
     @cached_property
     def keys(self) -> Keys:
         """(n,) numbers that are equal for documents that are the same or nearly so."""
         if self.compared is not None:
             return token_keys(self.compared)
+        if self.are_embeddings:
+            return embedding_keys(self.rows)
         return content_keys(self.rows) if hasattr(self.rows, "shape") else text_keys(self.rows)

@@ -3,7 +3,7 @@
 #
 # Queues are paused until both are copied, and what runs comes to its end first: rows name files, and
 # files of a later time than the rows would be those of no version that the rows know. Redis is not
-# copied: what waits is in PostgreSQL, and is sent again.
+# copied: what waits is in PostgreSQL, and is sent again. One backup is made at a time.
 #
 # Needs psql and pg_dump, which read PGHOST, PGUSER, PGDATABASE, PGPASSWORD or PGPASSWORD_FILE.
 #   STORAGE       the storage's folder; empty where an object store keeps versions of its own
@@ -22,16 +22,51 @@ fi
 name=$(date -u +%Y%m%dT%H%M%SZ)
 making=$folder/.incomplete-$name
 reason="backup $name"
-child=
+key="hashtextextended('lexiclass backup', 0)"
+holders="FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted
+	AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+	AND objsubid = 1 AND (classid::bigint << 32) | objid::bigint = $key"
+child= holder=
+
+session() {
+	psql --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1 "$@"
+}
 
 ask() {
-	psql --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1 --command="$1"
+	session --command="$1"
+}
+
+fail() {
+	echo "backup: $1" >&2
+	exit 1
+}
+
+# Two at once would let go on what the other has paused. A session of PostgreSQL has the lock; it ends with
+# this script, however that ends, for then nobody holds the other end of what it reads.
+lock() {
+	mkfifo "$room/in" "$room/out"
+	PGAPPNAME="lexiclass $reason on $(uname -n)" session \
+		--command="SELECT CASE WHEN pg_try_advisory_lock($key) THEN pg_backend_pid() ELSE 0 END" --file=- \
+		< "$room/in" > "$room/out" &
+	exec 3> "$room/in"
+	read -r holder < "$room/out" || exit 1
+	if [ "$holder" = 0 ]; then
+		holder=
+		fail "another is being made, and nothing is copied: $(ask "SELECT concat_ws(', ', application_name,
+			'from ' || host(client_addr), 'since ' || date_trunc('second', backend_start)) $holders")"
+	fi
+}
+
+# Which rows pause the queues: one that was resumed and paused again has another.
+pauses() {
+	ask "SELECT string_agg(queue || ' ' || id, ', ' ORDER BY queue) FROM queue_pause
+		WHERE queue = ANY (string_to_array('$PAUSED_QUEUES', ' '))"
 }
 
 # A shell heeds a signal when the command it waits for has ended, which may be hours later: what takes long
 # is waited for by `wait`, which a signal ends.
 run() {
-	"$@" &
+	"$@" 3>&- &
 	child=$!
 	wait "$child"
 	child=
@@ -48,30 +83,36 @@ end() {
 		kill "$child" 2> /dev/null || true
 		wait "$child" || true
 	fi
-	ask "DELETE FROM queue_pause WHERE reason = '$reason'" || echo "backup: resume the queues yourself" >&2
-	rm -rf "$making"
+	if [ -n "$holder" ]; then
+		ask "DELETE FROM queue_pause WHERE reason = '$reason'" || echo "backup: resume the queues yourself" >&2
+		rm -rf "$making"
+	fi
+	rm -rf "$room"
 	exit $status
 }
 
 umask 077
-mkdir -p "$making"
-# What one that was killed has left.
-find "$folder" -maxdepth 1 -name '.incomplete-*' -mmin +1440 -exec rm -rf '{}' +
+mkdir -p "$folder"
+room=$(mktemp -d)
 trap end EXIT
 trap 'exit 143' INT TERM HUP
+lock
+mkdir "$making"
+# What one that was killed has left.
+find "$folder" -maxdepth 1 -name '.incomplete-*' -mmin +1440 -exec rm -rf '{}' +
 
 # Those that somebody else has paused stay as they are. A backup that was killed has left its own.
 ask "DELETE FROM queue_pause WHERE reason ~ '^backup [0-9]{8}T[0-9]{6}Z$'"
 for queue in $PAUSED_QUEUES; do
 	ask "INSERT INTO queue_pause (queue, reason) VALUES ('$queue', '$reason') ON CONFLICT DO NOTHING"
 done
+paused=$(pauses)
 # Workers look at it twice a second.
 run sleep 2
 waited=0
 while [ "$(ask "SELECT coalesce(sum(running), 0) FROM queue_load")" != 0 ]; do
 	if [ "$waited" -ge "$WAIT_S" ]; then
-		echo "backup: tasks still run after $WAIT_S s: nothing is copied; set WAIT_S for longer ones" >&2
-		exit 1
+		fail "tasks still run after $WAIT_S s: nothing is copied; set WAIT_S for longer ones"
 	fi
 	run sleep 1
 	waited=$((waited + 1))
@@ -83,6 +124,12 @@ if [ -n "$STORAGE" ]; then
 	run tar --create --file="$making/storage.tar" --directory="$STORAGE" --exclude=./.scratch .
 fi
 run sums
+if [ "$(pauses)" != "$paused" ]; then
+	fail "queues were resumed while they were copied, so rows and files may not belong together: nothing is kept"
+fi
+if [ "$(ask "SELECT pid $holders")" != "$holder" ]; then
+	fail "the connection to PostgreSQL was lost, so another may have resumed the queues: nothing is kept"
+fi
 mv "$making" "$folder/$name"
 echo "backup: $folder/$name, queues were paused for $((waited + 2)) s before it was copied"
 

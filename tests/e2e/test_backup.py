@@ -1,16 +1,18 @@
 """A backup under load, restored on other servers and in another folder: docs/DEPLOYMENT.md."""
 
+import platform
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
 
 from lexiclass_core.client import TaskClient
+from lexiclass_core.queue_config import QueueName
 from lexiclass_worker.embedded import embedded_servers
 from tests.support.corpora import SmallProject
 from tests.support.house import House, open_house
@@ -68,6 +70,58 @@ def predictions(house: House, project: SmallProject) -> list[tuple[int, int, flo
         id=project.field_id,
     )
     return [(row["document_id"], row["class_id"], row["confidence"]) for row in rows]
+
+
+LOCKS = (
+    "SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+    "WHERE locktype = 'advisory' AND datname = current_database()"
+)
+
+
+@contextmanager
+def held_up(house: House) -> Iterator[None]:
+    """No dump gets further than to the first table, until the end of the ``with`` block."""
+    blocked = (
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'blocker' "
+        "AND wait_event = 'PgSleep'"
+    )
+    variables = variables_for(house.environment["DATABASE_URI"], house.storage)
+    lock = "BEGIN; LOCK TABLE document; SELECT pg_sleep(600)"
+    with subprocess.Popen(
+        ["psql", "--command", lock], env={**variables, "PGAPPNAME": "blocker"}
+    ) as blocker:
+        try:
+            wait_until(lambda: house.database.rows(blocked))
+            yield
+        finally:
+            blocker.terminate()
+            house.database.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND application_name = 'blocker'"
+            )
+
+
+def until_dumping(house: House) -> None:
+    """Until a dump waits for who holds it up."""
+    dumping = (
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'pg_dump' "
+        "AND wait_event = 'relation'"
+    )
+    wait_until(lambda: house.database.rows(dumping))
+
+
+@contextmanager
+def begun(house: House, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A backup in the middle of its dump; at the end of the ``with`` block it has ended."""
+    variables = variables_for(house.environment["DATABASE_URI"], house.storage)
+    command = ["/bin/sh", SCRIPTS / "backup.sh", folder]
+    with ExitStack() as ends:
+        with held_up(house):
+            backup = ends.enter_context(subprocess.Popen(command, env=variables))
+            ends.callback(backup.kill)
+            until_dumping(house)
+            yield backup
+        backup.wait(60)
 
 
 @pytest.mark.slow
@@ -161,19 +215,12 @@ def test_a_backup_that_is_told_to_end_lets_the_queues_go_on_at_once(own_house: H
     script = f"{SCRIPTS}/backup.sh {backups}"
     command = command.replace("$$", "$").replace("/backup/backup.sh /backups", script)
     variables = variables_for(own_house.environment["DATABASE_URI"], own_house.storage)
-    blocked = (
-        "SELECT pid FROM pg_stat_activity WHERE application_name = :name AND wait_event = :event"
-    )
-    lock = "BEGIN; LOCK TABLE document; SELECT pg_sleep(600)"
     with (
-        subprocess.Popen(
-            ["psql", "--command", lock], env={**variables, "PGAPPNAME": "blocker"}
-        ) as blocker,
+        held_up(own_house),
         subprocess.Popen(["/bin/sh", "-c", command], env=variables) as service,
     ):
         try:
-            wait_until(lambda: own_house.database.rows(blocked, name="blocker", event="PgSleep"))
-            wait_until(lambda: own_house.database.rows(blocked, name="pg_dump", event="relation"))
+            until_dumping(own_house)
             assert own_house.database.value(paused) == 4
             service.terminate()
             service.wait(60)
@@ -181,11 +228,62 @@ def test_a_backup_that_is_told_to_end_lets_the_queues_go_on_at_once(own_house: H
             assert list(backups.iterdir()) == []
         finally:
             service.kill()
-            blocker.terminate()
-            own_house.database.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND application_name IN ('blocker', 'pg_dump')"
-            )
+
+
+def test_a_second_backup_names_the_first_and_leaves_its_pauses(own_house: House) -> None:
+    backups, others = own_house.directory / "backups", own_house.directory / "others"
+    with begun(own_house, backups) as first:
+        reasons = own_house.database.rows("SELECT queue, reason FROM queue_pause ORDER BY queue")
+        refused = back_up(own_house, others)
+        assert refused.returncode == 1
+        assert f"lexiclass {reasons[0]['reason']} on {platform.node()}" in refused.stderr
+        assert own_house.database.rows("SELECT queue, reason FROM queue_pause ORDER BY queue") == (
+            reasons
+        )
+        assert list(others.iterdir()) == []
+    assert first.returncode == 0
+    assert own_house.database.value("SELECT count(*) FROM queue_pause") == 0
+    assert back_up(own_house, others).returncode == 0
+
+
+def test_a_backup_that_was_killed_is_in_nobodys_way(own_house: House) -> None:
+    backups = own_house.directory / "backups"
+    with begun(own_house, backups) as killed:
+        killed.kill()
+        killed.wait()
+        assert own_house.database.value("SELECT count(*) FROM queue_pause") == 4
+        wait_until(lambda: not own_house.database.rows(LOCKS))
+    done = back_up(own_house, backups)
+    assert done.returncode == 0, done.stderr
+    assert own_house.database.value("SELECT count(*) FROM queue_pause") == 0
+
+
+def test_a_pause_that_somebody_makes_while_a_backup_is_made_stays(own_house: House) -> None:
+    with begun(own_house, own_house.directory / "backups") as first, task_client(own_house) as api:
+        api.queues.pause(QueueName.TRAINING, reason="a disk is exchanged")
+        api.queues.pause(QueueName.INDEXING)
+        assert len(api.queues.pauses()) == 4
+    assert first.returncode == 0
+    assert own_house.database.rows("SELECT queue, reason FROM queue_pause ORDER BY queue") == [
+        {"queue": "indexing", "reason": None},
+        {"queue": "training", "reason": "a disk is exchanged"},
+    ]
+
+
+@pytest.mark.parametrize("whose", ["backup", "operator"])
+def test_a_copy_made_while_tasks_could_begin_is_no_backup(own_house: House, whose: str) -> None:
+    backups = own_house.directory / "backups"
+    with task_client(own_house) as api:
+        if whose == "operator":
+            api.queues.pause(QueueName.TRAINING, reason="mine")
+        with begun(own_house, backups) as first:
+            api.queues.resume(QueueName.TRAINING)
+            api.queues.pause(QueueName.TRAINING, reason="again")
+    assert first.returncode == 1
+    assert list(backups.iterdir()) == []
+    assert own_house.database.rows("SELECT queue, reason FROM queue_pause") == [
+        {"queue": "training", "reason": "again"}
+    ]
 
 
 def test_what_people_have_paused_stays_whatever_they_call_it(own_house: House) -> None:

@@ -6,7 +6,7 @@ too high: a worker that dies stops counting when its leases lapse.
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import bindparam, delete, func, inspect, select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -35,6 +35,9 @@ async def pauses(session: AsyncSession) -> dict[str, Pause]:
 async def pause(session: AsyncSession, queues: Collection[QueueName], reason: str | None) -> None:
     """Let no task of some queues start; nothing changes for those that are paused already.
 
+    What a backup has paused is paused by both from then on: it stays so when the backup ends, which
+    lets go on what has its own reason.
+
     Raises:
         ValueError: If PostgreSQL cannot hold the reason.
     """
@@ -42,11 +45,17 @@ async def pause(session: AsyncSession, queues: Collection[QueueName], reason: st
         return
     if reason is not None and not is_storable(reason):
         raise ValueError("the reason holds a NUL character, or half of a character")
+    # In one order, so that two that pause the same do not wait for each other.
+    added = insert(QueuePause).values(
+        [{"queue": queue, "reason": reason} for queue in sorted(queues)]
+    )
     await session.execute(
-        insert(QueuePause)
-        # In one order, so that two that pause the same do not wait for each other.
-        .values([{"queue": queue, "reason": reason} for queue in sorted(queues)])
-        .on_conflict_do_nothing(index_elements=[QueuePause.queue])
+        added.on_conflict_do_update(
+            index_elements=[QueuePause.queue],
+            # The row stays the same: the backup looks whether it was paused all the time.
+            set_={"reason": added.excluded.reason, "created_at": func.now()},
+            where=QueuePause.reason.regexp_match(_OF_A_BACKUP),
+        )
     )
 
 
@@ -135,6 +144,8 @@ async def refusal(
     return f"{running} of {limit} tasks of {actor} run on project {project_id}"
 
 
+# As deploy/backup/backup.sh gives it.
+_OF_A_BACKUP: Final = "^backup [0-9]{8}T[0-9]{6}Z$"
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _PAUSE_TABLE = inspect(QueuePause).local_table
 # Made once, of the table: every task asks it.

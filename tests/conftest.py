@@ -53,6 +53,18 @@ hypothesis.settings.register_profile("thorough", deadline=None)
 hypothesis.settings.load_profile("quick")
 
 
+def _to_standard_error(line: str) -> None:
+    # Each test has another one: pytest closes that of the test before.
+    sys.stderr.write(line)
+
+
+def _log_to_standard_error() -> None:
+    logger.remove()
+    logger.add(_to_standard_error)
+
+
+_log_to_standard_error()
+
 _LOGGING_HOOKS = (
     (sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook"),
     (warnings, "showwarning"),
@@ -103,11 +115,13 @@ def _logging_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr(module, name, getattr(module, name))
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
+    loguru_handlers = logger._core.handlers  # type: ignore[attr-defined]
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    logger.remove()
-    logger.add(_to_standard_error)
+    # Each change makes another table of them. To add one takes longer than most tests.
+    if logger._core.handlers is not loguru_handlers:  # type: ignore[attr-defined]
+        _log_to_standard_error()
 
 
 @pytest.fixture(scope="session")
@@ -218,11 +232,6 @@ async def sessions(database_uri: str) -> AsyncIterator[SessionFactory]:
     engine = create_engine(database_uri)
     yield create_session_factory(engine)
     await engine.dispose()
-
-
-def _to_standard_error(line: str) -> None:
-    # Each test has another one: pytest closes that of the test before.
-    sys.stderr.write(line)
 
 
 async def _let_log_in_cheaply(database_uri: str) -> None:

@@ -59,8 +59,8 @@ test: install  ## Run the tests: real Redis, PostgreSQL and workers, started by 
 ELSEWHERE := not pgbouncer and not browser and not image and not prometheus and not deployment
 
 test-all: $(HEAVY)  ## Run the slow tests too, and those of the heavy plugins: installs torch and more (gigabytes).
-	$(PYTEST) -m '$(ELSEWHERE)' tests/unit tests/integration tests/console tests/fuzz packages/lexiclass-core/tests
-	$(PYTEST) -m '$(ELSEWHERE)' tests/e2e tests/faults
+	$(PYTEST) --hypothesis-profile=full -m '$(ELSEWHERE)' tests/unit tests/integration tests/console tests/fuzz packages/lexiclass-core/tests
+	$(PYTEST) --hypothesis-profile=full -m '$(ELSEWHERE)' tests/e2e tests/faults
 
 # Workers that are killed and timed on purpose are not measured: coverage slows them and leaves
 # files behind.

@@ -35,6 +35,7 @@ from tests.support.databases import Databases, migrate
 from tests.support.house import House, open_house
 from tests.support.measuring import Measured, Took, print_measured
 from tests.support.object_store import ObjectStore, running_object_store, variables
+from tests.support.variants import FULL_EXAMPLES, mark_variants
 
 TEMPLATE = "lexiclass_template"
 
@@ -46,9 +47,10 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
     signal.signal(signal.SIGHUP, signal.default_int_handler)
 
-# How long an example takes says more of the machine than of the code. `make coverage` takes the
-# thorough profile.
-hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
+# How long an example takes says more of the machine than of the code. `make test-all` takes the
+# full profile, `make coverage` the thorough one.
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)
+hypothesis.settings.register_profile("full", deadline=None, max_examples=FULL_EXAMPLES)
 hypothesis.settings.register_profile("thorough", deadline=None)
 hypothesis.settings.load_profile("quick")
 
@@ -84,6 +86,12 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before `-m` says which are run."""
+    mark_variants(items)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -139,6 +139,7 @@ async def test_a_session_behind_a_proxy_with_tls_is_sent_by_tls_alone(
     assert ("; Secure" in answer.headers["set-cookie"]) is is_secure
 
 
+@pytest.mark.slow
 async def test_a_session_that_a_password_opened_may_what_its_account_may_now(
     database_uri: str, broker_url: str, sessions: SessionFactory
 ) -> None:

@@ -53,6 +53,7 @@ def test_it_serves_whoever_has_its_link_and_ends_when_told(environment: dict[str
         assert process.wait(timeout=60) in {0, -signal.SIGTERM}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", ["CONSOLE__ACCOUNTS", "CONSOLE__PROXY_NETWORKS"])
 def test_where_people_are_asked_who_they_are_the_log_lets_nobody_in(
     environment: dict[str, str], variable: str, tmp_path: Path
@@ -88,6 +89,7 @@ def _wait_for(browser: httpx.Client, address: str) -> None:
             return
 
 
+@pytest.mark.slow
 def test_a_hash_is_made_of_what_comes_in(environment: dict[str, str]) -> None:
     made = subprocess.run(
         [*COMMAND, "hash-password"], env={**os.environ, **environment}, input="secret words\n",
@@ -110,6 +112,7 @@ def test_loopback_needs_none() -> None:
         require_protection(host, ConsoleSettings())
 
 
+@pytest.mark.slow
 def test_the_command_refuses_it_in_one_line(environment: dict[str, str]) -> None:
     refused = subprocess.run(
         [*COMMAND, "--host", "0.0.0.0"], env={**os.environ, **environment},
@@ -119,6 +122,7 @@ def test_the_command_refuses_it_in_one_line(environment: dict[str, str]) -> None
     assert "CONSOLE__PROXY_NETWORKS" in refused.stderr
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
@@ -156,6 +160,7 @@ def test_an_address_of_another_machine_is_told_with_what_to_set(host: str) -> No
         listen(host, 8080)
 
 
+@pytest.mark.slow
 def test_the_command_does_not_print_a_link_to_a_console_of_others(
     environment: dict[str, str],
 ) -> None:

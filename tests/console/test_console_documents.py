@@ -19,6 +19,7 @@ from lexiclass_core.documents.browsing import DocumentQuery, list_documents
 from lexiclass_core.models import IndexStatus
 from lexiclass_core.statuses import Role
 from tests.support.console import OURS, browser, log_in, words
+from tests.support.variants import examples
 
 NASTY = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> \u202e &amp;"
 ROWS = (
@@ -130,7 +131,9 @@ NAMES = st.text(st.sampled_from("aAzZ-09é\ud7ff\ue000\U0010ffff%_\\' "), min_si
 
 @given(names=st.lists(NAMES, unique=True, max_size=8), prefix=NAMES)
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 async def test_a_document_is_found_by_whatever_its_name_begins_with(
     sessions: SessionFactory, names: Sequence[str], prefix: str
@@ -219,6 +222,7 @@ async def test_texts_and_what_is_said_of_them_are_for_those_who_may_see_them(
     assert "hidden for your role" in activity
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("rows")
 async def test_which_class_a_document_has_is_for_those_who_may_see_texts(
     operator: httpx.AsyncClient, sessions: SessionFactory

@@ -74,6 +74,7 @@ INSERT INTO audit_event (user_name, role, action, subject, outcome)
 """
 
 
+@pytest.mark.slow_variants(2)
 @pytest.mark.parametrize("column", COLUMNS)
 async def test_no_row_of_others_takes_a_page_away(
     operator: httpx.AsyncClient, sessions: SessionFactory, column: str

@@ -382,6 +382,7 @@ async def test_a_page_that_is_gone_is_loaded_anew(
     assert names == ["block", "end"]
 
 
+@pytest.mark.slow
 async def test_a_page_goes_on_when_postgresql_is_back(
     console: Any, operator: httpx.AsyncClient, database_uri: str, sessions: SessionFactory
 ) -> None:

@@ -133,6 +133,7 @@ def test_a_report_tells_documents_wherever_it_names_one(parts: dict[str, Any], t
     assert Report.model_validate(report | parts).tells_documents is tells
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -162,6 +163,7 @@ async def test_a_report_that_was_damaged_is_not_shown(
     assert "evaluate the version again" in words(answer)
 
 
+@pytest.mark.slow
 async def test_a_report_is_sent_as_it_was_when_it_was_looked_through(
     visitor: httpx.AsyncClient,
     sessions: SessionFactory,

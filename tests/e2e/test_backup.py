@@ -207,6 +207,7 @@ def test_what_runs_for_too_long_ends_a_backup_that_leaves_nothing_behind(own_hou
         own_house.database.succeeded(message)
 
 
+@pytest.mark.slow
 def test_a_backup_that_is_told_to_end_lets_the_queues_go_on_at_once(own_house: House) -> None:
     """By the command of compose.prod.yaml, in the middle of a dump that would go on for long."""
     services = yaml.safe_load((ROOT / "compose.prod.yaml").read_text().replace("!reset ", ""))
@@ -286,6 +287,7 @@ def test_a_copy_made_while_tasks_could_begin_is_no_backup(own_house: House, whos
     ]
 
 
+@pytest.mark.slow
 def test_what_people_have_paused_stays_whatever_they_call_it(own_house: House) -> None:
     own_house.database.execute(
         "INSERT INTO queue_pause (queue, reason) VALUES ('bulk', 'backup of the cluster'), "

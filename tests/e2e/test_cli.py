@@ -150,6 +150,7 @@ def test_a_failed_task_ends_the_command_with_1_and_can_be_retried(house: House) 
     assert house.database.succeeded(again["message_id"])["attempts"] == 1
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("task_type", "request_"),
     [

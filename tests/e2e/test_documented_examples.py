@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from lexiclass_worker.config import export_environment
 from tests.support.house import House
 from tests.support.workers import wait_until
@@ -34,6 +36,7 @@ def run_examples(page: str, environment: dict[str, str]) -> str:
     return script.stdout
 
 
+@pytest.mark.slow
 def test_every_example_of_the_documentation_runs(own_house: House) -> None:
     # Readers have the default namespace, and the first project they make.
     environment = {**own_house.environment, "DRAMATIQ__NAMESPACE": "dramatiq"}

@@ -82,6 +82,7 @@ def test_workers_that_miss_something_end_at_start_with_one_line(
     assert [words for words in told if words not in line] == []
 
 
+@pytest.mark.slow
 def test_a_boot_that_fails_ends_the_group_and_names_the_cause(
     own_house: House, tmp_path: Path
 ) -> None:
@@ -160,6 +161,7 @@ def test_an_account_that_nobody_knows_and_without_a_home_runs_workers(own_house:
         own_house.database.succeeded(own_house.send_prediction(project, project.test_ids))
 
 
+@pytest.mark.slow
 def test_a_storage_that_is_empty_where_files_are_expected_is_refused_and_not_made(
     own_house: House,
 ) -> None:

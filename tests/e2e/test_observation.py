@@ -18,6 +18,10 @@ from tests.support.databases import Databases
 from tests.support.house import House, lent_house
 from tests.support.workers import wait_until
 
+# Two processes of their own for the day. What they count, log and hide is tested in
+# tests/integration as well, of a group of two in test_metrics_middleware.
+pytestmark = pytest.mark.slow
+
 ID_LIKE = re.compile(r"\d{3,}|[0-9a-f]{8}-")
 
 

@@ -128,6 +128,7 @@ def test_a_failed_message_that_is_sent_again_fails_as_before(house: House) -> No
     assert house.database.task(message_id) == task
 
 
+@pytest.mark.slow
 def test_predictions_come_from_the_newest_version_or_the_one_asked_for(house: House) -> None:
     project = house.project()
     house.train(project)
@@ -172,6 +173,7 @@ def test_documents_that_are_unknown_or_of_another_project_are_listed_as_missing(
     assert foreign == 0
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "message_id",
     ["../../escape", "/etc/escape", "a/b", "ключ-键-🔑", "x" * 500, " ", ".", "..", "a\nb"],

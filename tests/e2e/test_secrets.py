@@ -390,6 +390,7 @@ def note_refused_connections(watch: Watch, house: House) -> None:
 
 
 # The first has all printable ASCII characters.
+@pytest.mark.slow
 @pytest.mark.parametrize("spelt", [encoded, raw])
 @pytest.mark.parametrize(
     "password",

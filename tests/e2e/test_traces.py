@@ -47,6 +47,7 @@ def only(spans: list[ReceivedSpan]) -> ReceivedSpan:
     return span
 
 
+@pytest.mark.slow
 def test_one_trace_leads_from_the_submission_to_stages_and_chunks_though_its_message_was_lost(
     own_house: House, collector: Collector, own_spans: InMemorySpanExporter
 ) -> None:

@@ -49,6 +49,7 @@ NO_MESSAGES = {
 }
 
 
+@pytest.mark.slow_variants(6)
 @pytest.mark.parametrize("bad", NO_MESSAGES.values(), ids=NO_MESSAGES.keys())
 def test_an_entry_that_is_no_message_harms_no_other_and_becomes_a_dead_letter(
     shared: Shared, bad: bytes

@@ -70,6 +70,7 @@ def test_a_killed_process_costs_no_other_task_of_its_worker_anything(
     house.wait_tidy()
 
 
+@pytest.mark.slow
 def test_a_training_whose_every_process_is_killed_fails_and_names_the_signal(
     shared: Shared,
 ) -> None:

@@ -49,6 +49,7 @@ async def test_an_evaluation_says_from_which_confidence_on_an_accuracy_is_certai
     }  # fmt: skip
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("few_bytes", [0, 10**6])
 async def test_each_prediction_is_accepted_or_to_be_reviewed(
     workshop: Workshop, few_bytes: int, monkeypatch: pytest.MonkeyPatch
@@ -79,6 +80,7 @@ def history(workshop: Workshop, project: SmallProject) -> list[dict[str, Any]]:
     return lines_of(workshop.history(project, "m"))
 
 
+@pytest.mark.slow
 async def test_an_accuracy_stands_for_the_confidence_that_was_certified(
     workshop: Workshop,
 ) -> None:
@@ -92,6 +94,7 @@ async def test_an_accuracy_stands_for_the_confidence_that_was_certified(
     assert result.num_accepted > 0
 
 
+@pytest.mark.slow
 async def test_whoever_does_not_ask_marks_nothing(workshop: Workshop) -> None:
     project = await evaluated(workshop)
     await workshop.predict(project, accept_at=ACCEPTED)
@@ -103,6 +106,7 @@ async def test_whoever_does_not_ask_marks_nothing(workshop: Workshop) -> None:
     assert all("is_accepted" not in line for line in history(workshop, project))
 
 
+@pytest.mark.slow
 async def test_the_same_message_twice_marks_the_same(workshop: Workshop) -> None:
     project = await evaluated(workshop)
     task = workshop.context("m")
@@ -113,6 +117,7 @@ async def test_the_same_message_twice_marks_the_same(workshop: Workshop) -> None
     assert await workshop.rows("SELECT * FROM prediction ORDER BY id") == rows
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("accuracy", "says"),
     [(0.99, "more test documents"), (0.97, r"none that evaluations look at \(0.9, 0.95")],
@@ -131,6 +136,7 @@ async def test_an_accuracy_that_is_not_certified_is_an_error_that_names_those_th
     assert await workshop.rows(MARKS) == []
 
 
+@pytest.mark.slow
 async def test_the_evaluation_of_another_version_certifies_nothing(workshop: Workshop) -> None:
     project = await evaluated(workshop)
     await workshop.train(project)
@@ -142,6 +148,7 @@ async def test_the_evaluation_of_another_version_certifies_nothing(workshop: Wor
     assert result.model_version == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "written", ['"none"', "{}", '{"evaluation": {"acceptance": [{"target": "high"}]}}']
 )
@@ -155,6 +162,7 @@ async def test_what_another_program_has_written_certifies_nothing(
         await workshop.predict(project, accept_at=ACCEPTED)
 
 
+@pytest.mark.slow
 async def test_all_chunks_have_the_threshold_that_their_task_found(
     workshop: Workshop, post: PredictionPost
 ) -> None:
@@ -185,6 +193,7 @@ DAMAGE: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_nothing_is_accepted_by_a_threshold_that_no_evaluation_certifies(
     workshop: Workshop,
 ) -> None:

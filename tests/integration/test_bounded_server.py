@@ -19,6 +19,7 @@ from lexiclass_worker.telemetry.bounded_server import (
     BoundedHandler,
     BoundedServer,
 )
+from tests.support.variants import examples
 
 
 class Handler(BoundedHandler):
@@ -89,6 +90,7 @@ def test_hundreds_of_clients_that_say_nothing_keep_nobody_from_an_answer(
     assert max(Handler.at_work) == MOST_CONNECTIONS
 
 
+@pytest.mark.slow
 def test_clients_that_are_being_answered_are_not_let_go_for_others(server: BoundedServer) -> None:
     with ExitStack() as stack:
         asking = [stack.enter_context(connect(server)) for _ in range(MOST_CONNECTIONS)]
@@ -144,7 +146,9 @@ def test_what_is_too_long_is_refused(server: BoundedServer, request_bytes: bytes
 
 
 @settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(200),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     st.one_of(

@@ -151,6 +151,7 @@ async def index_status(workshop: Workshop, project: SmallProject) -> str:
     return str(found["index_status"])
 
 
+@pytest.mark.slow
 async def test_chunks_in_any_order_and_place_come_to_one_index(
     workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
@@ -197,6 +198,7 @@ async def test_a_large_index_is_the_one_that_a_task_makes_by_itself(
     assert spread.tokens().to_lists() == whole.tokens().to_lists()
 
 
+@pytest.mark.slow
 async def test_an_indexing_with_the_longest_message_id_is_spread_too(
     workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
@@ -207,6 +209,7 @@ async def test_an_indexing_with_the_longest_message_id_is_spread_too(
     assert (len(ids), max(map(len, ids)) <= LONGEST_ID) == (5, True)
 
 
+@pytest.mark.slow
 async def test_only_what_is_new_is_spread(
     workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
@@ -233,6 +236,7 @@ async def test_only_what_is_new_is_spread(
     assert len(await workshop.rows(CHUNKS)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["disk"], indirect=True)
 async def test_chunks_that_redis_did_not_take_are_sent_by_the_reconciler(
     workshop: Workshop, post: IndexingPost, place: Place, reconciler: Reconciler, sender: RawSender
@@ -269,6 +273,7 @@ async def test_chunks_that_redis_did_not_take_are_sent_by_the_reconciler(
     assert await index_status(workshop, project) == "indexed"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("place", ["disk"], indirect=True)
 @pytest.mark.parametrize(
     "statement",
@@ -327,6 +332,7 @@ async def test_a_chunk_whose_worker_died_is_made_again_and_the_index_is_the_same
     assert attempts[5:] == [(2, 1), (1, 0), (1, 0), (1, 0), (1, 0)]
 
 
+@pytest.mark.slow
 async def test_a_worker_that_dies_while_it_collects_is_replaced(
     workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
@@ -364,6 +370,7 @@ async def test_what_is_cancelled_leaves_the_index_and_the_next_one_goes_on(
     assert place.leftovers(project) == set()
 
 
+@pytest.mark.slow
 async def test_a_chunk_that_fails_for_good_fails_the_task_and_leaves_the_index(
     workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
@@ -393,6 +400,7 @@ async def test_a_chunk_that_fails_for_good_fails_the_task_and_leaves_the_index(
     assert place.content(project) == content
 
 
+@pytest.mark.slow
 async def test_another_indexing_of_the_project_waits_without_a_thread(
     workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
@@ -409,6 +417,7 @@ async def test_another_indexing_of_the_project_waits_without_a_thread(
     assert len(await workshop.rows(CHUNKS)) == 5
 
 
+@pytest.mark.slow
 async def test_documents_erased_in_the_middle_leave_no_trace(
     workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
@@ -433,6 +442,7 @@ async def test_documents_erased_in_the_middle_leave_no_trace(
     assert place.leftovers(project) == set()
 
 
+@pytest.mark.slow
 async def test_a_chunk_waits_for_who_changes_the_index_and_not_for_other_chunks(
     workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:
@@ -480,6 +490,7 @@ async def test_a_worker_from_which_a_chunk_was_taken_puts_no_shard_there(
         assert files.find(f"{place.url}/{project.project_id}/indexes") == []
 
 
+@pytest.mark.slow
 async def test_rows_of_a_deleted_project_end_what_is_left_of_its_indexing(
     workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:

@@ -118,6 +118,7 @@ async def test_chunks_come_to_what_one_task_would(
     assert (ended["status"], ended["attempts"], ended["progress"]) == ("succeeded", 1, 100)
 
 
+@pytest.mark.slow
 async def test_progress_is_that_of_the_chunks_and_the_last_sends_for_the_task(
     workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
@@ -131,6 +132,7 @@ async def test_progress_is_that_of_the_chunks_and_the_last_sends_for_the_task(
     assert (reminder.message_id, reminder.is_reminder) == ("bulk", True)
 
 
+@pytest.mark.slow
 async def test_a_task_that_waits_is_left_alone_until_its_chunks_are_final(
     workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
@@ -151,6 +153,7 @@ async def test_a_task_that_waits_is_left_alone_until_its_chunks_are_final(
     assert (await row(workshop))["crashes"] == 0
 
 
+@pytest.mark.slow
 async def test_missing_documents_of_all_chunks_are_counted_and_the_first_are_named(
     workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
@@ -169,6 +172,7 @@ async def test_missing_documents_of_all_chunks_are_counted_and_the_first_are_nam
     assert result["missing_document_ids"] == [gone, *unknown[:99]]
 
 
+@pytest.mark.slow
 async def test_documents_that_are_all_missing_are_an_error(
     workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
@@ -181,6 +185,7 @@ async def test_documents_that_are_all_missing_are_an_error(
     assert not workshop.history(project, "bulk.0000").exists()
 
 
+@pytest.mark.slow
 async def test_a_chunk_that_is_delivered_again_changes_nothing(
     workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
@@ -268,6 +273,7 @@ async def _hand_over_despite_failures(post: PredictionPost) -> list[Envelope]:
     return post.collect()
 
 
+@pytest.mark.slow
 async def test_all_chunks_use_the_version_that_was_the_newest_when_the_task_began(
     workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
@@ -279,6 +285,7 @@ async def test_all_chunks_use_the_version_that_was_the_newest_when_the_task_bega
     assert {row["model_version"] for row in await workshop.rows(PREDICTIONS)} == {1}
 
 
+@pytest.mark.slow
 async def test_of_two_that_overlap_the_one_that_began_later_counts(
     workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
@@ -298,6 +305,7 @@ async def test_of_two_that_overlap_the_one_that_began_later_counts(
     assert workshop.history(project, "later.0000", 2).is_file()
 
 
+@pytest.mark.slow
 async def test_two_that_write_the_same_rows_at_the_same_time_both_succeed(
     workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
@@ -309,6 +317,7 @@ async def test_two_that_write_the_same_rows_at_the_same_time_both_succeed(
         assert (await post.hand_over(reminder))["predictions_created"] == 48
 
 
+@pytest.mark.slow
 async def test_a_document_deleted_before_its_chunk_is_no_matter(
     workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
@@ -320,6 +329,7 @@ async def test_a_document_deleted_before_its_chunk_is_no_matter(
     assert (result["predictions_created"], result["total_documents"]) == (47, 47)
 
 
+@pytest.mark.slow
 async def test_a_document_deleted_while_its_row_is_written_is_missing_at_the_next_attempt(
     workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
@@ -376,6 +386,7 @@ async def test_cancelling_the_task_cancels_its_chunks_and_keeps_what_they_did(
         await post.hand_over(parent)
 
 
+@pytest.mark.slow
 async def test_a_task_that_is_cancelled_while_it_is_divided_has_no_chunks(
     workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
@@ -409,6 +420,7 @@ async def test_a_worker_that_dies_while_it_collects_is_replaced(
     assert (task["attempts"], task["crashes"]) == (2, 1)
 
 
+@pytest.mark.slow
 async def test_chunks_whose_rows_were_deleted_are_not_passed_over(
     workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
@@ -435,6 +447,7 @@ async def test_a_prediction_no_larger_than_a_chunk_is_one_task(
     assert len(workshop.history(project, "m").read_text().splitlines()) == 10
 
 
+@pytest.mark.slow
 async def test_any_message_id_that_names_a_file_can_be_divided(
     workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
@@ -453,6 +466,7 @@ async def test_any_message_id_that_names_a_file_can_be_divided(
     assert sum(written) == 2 * 48
 
 
+@pytest.mark.slow
 async def test_a_message_id_that_names_no_file_is_refused_divided_or_not(
     workshop: Workshop, post: PredictionPost, project: SmallProject
 ) -> None:
@@ -467,6 +481,7 @@ async def test_a_message_id_that_names_no_file_is_refused_divided_or_not(
 # What others see
 
 
+@pytest.mark.slow
 async def test_chunks_are_listed_only_when_they_are_asked_for(
     workshop: Workshop, post: PredictionPost, project: SmallProject, client: AsyncTaskClient
 ) -> None:

@@ -81,6 +81,7 @@ def refuses(right: str) -> Rule:
     return rule
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "right", ["s3:PutObject", "s3:GetObject", "s3:ListBucket", "s3:DeleteObject"]
 )
@@ -150,6 +151,7 @@ def look(
     return done.stdout
 
 
+@pytest.mark.slow
 def test_shared_memory_that_is_too_small_is_down() -> None:
     require_own_mounts()
 
@@ -159,6 +161,7 @@ def test_shared_memory_that_is_too_small_is_down() -> None:
     assert "medium: Memory" in found
 
 
+@pytest.mark.slow
 def test_temporary_files_without_a_folder_or_room_are_down() -> None:
     require_own_mounts()
 
@@ -172,6 +175,7 @@ def test_temporary_files_without_a_folder_or_room_are_down() -> None:
     assert "set TMPDIR" in found or "make room" in found
 
 
+@pytest.mark.slow
 def test_limits_under_which_libraries_crash_are_warned_of() -> None:
     found = look(
         "check_memory",

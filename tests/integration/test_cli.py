@@ -252,6 +252,7 @@ def test_check_names_a_storage_that_is_not_there_though_projects_have_files(
     assert not mistyped.exists()
 
 
+@pytest.mark.slow
 def test_check_starts_what_workers_start(
     environment: dict[str, str], tmp_path: Path, cli: Run
 ) -> None:
@@ -625,6 +626,7 @@ def test_models_of_a_field_that_is_not_there_end_with_1(
     assert "field 4711 does not exist" in outcome.err
 
 
+@pytest.mark.slow
 def test_queues_are_paused_listed_drained_and_resumed(cli: Run, database: Database) -> None:
     assert cli("queues", "pause", "training", "indexing", "--reason", "storage moves").status == 0
     assert cli("queues", "pause", "training", "--reason", "and again").status == 0

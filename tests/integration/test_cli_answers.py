@@ -70,6 +70,7 @@ def test_an_export_is_a_csv_of_every_prediction_with_id_source_and_class(
     assert cli("predictions", "export", project.project_id, project.field_id).out == outcome.out
 
 
+@pytest.mark.slow
 def test_wrong_predictions_are_held_against_test_labels_unless_said_otherwise(
     cli: Run, project: SmallProject
 ) -> None:
@@ -122,6 +123,7 @@ def test_predictions_are_listed_by_class_confidence_and_page(
     assert f"more: --after {second}" in out
 
 
+@pytest.mark.slow
 def test_predictions_of_unfamiliar_documents_are_listed_and_exported(
     cli: Run, project: SmallProject, database: Database, tmp_path: Path
 ) -> None:
@@ -164,6 +166,7 @@ def test_predictions_of_unfamiliar_documents_are_listed_and_exported(
     assert (row["familiarity"], row["unfamiliar"]) == (0.0042, True)
 
 
+@pytest.mark.slow
 def test_predictions_to_be_reviewed_are_listed_and_exported(
     cli: Run, project: SmallProject, database: Database, tmp_path: Path
 ) -> None:
@@ -423,6 +426,7 @@ def test_labels_are_exported_as_what_an_import_reads(
     assert "mail.csv:2" in cli("labels", "list", "small", "topic").out
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", ["labels.csv", "labels.jsonl"])
 def test_an_export_of_labels_is_imported_as_it_was(
     cli: Run,
@@ -451,6 +455,7 @@ def test_an_export_of_labels_is_imported_as_it_was(
             assert json.loads(one)[key] == json.loads(other)[key]
 
 
+@pytest.mark.slow
 def test_an_export_goes_over_more_documents_than_are_read_at_a_time(
     cli: Run, project: SmallProject, database: Database
 ) -> None:

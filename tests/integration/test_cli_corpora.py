@@ -148,6 +148,7 @@ def word_document(prolog: str, text: str) -> bytes:
     return zipped({"[Content_Types].xml": "<Types/>", "word/document.xml": prolog + body})
 
 
+@pytest.mark.slow
 def test_hostile_documents_cost_themselves(cli: Run, tmp_path: Path) -> None:
     inner = zipped({"x.txt": "0" * 2**20})
     for _ in range(4):
@@ -191,6 +192,7 @@ def test_hostile_documents_cost_themselves(cli: Run, tmp_path: Path) -> None:
     assert found.keys() == {"a/zero", "a/passwd", "a/self", "a/around"}
 
 
+@pytest.mark.slow
 def test_hostile_records_cost_themselves(cli: Run, tmp_path: Path) -> None:
     good = '{"text": "a good text", "label": "a"}'
     hostile = {

@@ -44,6 +44,7 @@ def busy(database_uri: str, statement: str) -> Iterator[threading.Event]:
 ANOTHER_UPGRADE = f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("timeout_s", [None, "600"])
 def test_an_upgrade_waits_for_another_for_as_long_as_that_takes(
     cli: Run, database_uri: str, monkeypatch: pytest.MonkeyPatch, timeout_s: str | None
@@ -77,6 +78,7 @@ def test_an_upgrade_gives_up_where_a_setting_says_so_and_names_it(
     assert "DATABASE__COMMAND_TIMEOUT_S is 0.5" in outcome.err
 
 
+@pytest.mark.slow
 def test_an_upgrade_of_tables_in_use_gives_up_where_a_setting_says_so_and_names_it(
     cli: Run, database: Database, database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +108,7 @@ def tables_check(outcome: Outcome) -> dict[str, str]:
     return next(row for row in outcome.json["checks"] if row["check"] == "tables")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("serves_from", [None, "9999"])
 def test_newer_tables_that_do_not_serve_this_release_are_named_as_that(
     cli: Run, database: Database, serves_from: str | None
@@ -182,6 +185,7 @@ def test_what_a_uri_has_wrong_is_told_in_the_words_of_postgresql(
     assert str(url.password) not in said
 
 
+@pytest.mark.slow
 def test_a_role_that_may_not_make_tables_is_told_which_grant_it_needs(
     cli: Run, database: Database, database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

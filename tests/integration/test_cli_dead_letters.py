@@ -176,6 +176,7 @@ def test_one_that_cannot_be_submitted_does_not_end_the_replay(
     assert listed(cli) == {keys[1], keys[2]}
 
 
+@pytest.mark.slow
 def test_a_letter_that_is_odd_hides_no_other(cli: Run, sender: RawSender) -> None:
     keys = {
         bury(sender, "index_documents", message_id, project_id=1)
@@ -253,6 +254,7 @@ def test_a_task_without_a_message_is_sent_by_hand(
     assert "nothing is amiss" in cli("reconcile").out
 
 
+@pytest.mark.slow
 def test_a_session_that_a_stopped_worker_left_is_ended_by_hand(
     cli: Run, database: Database, database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,6 +131,7 @@ def test_the_beginning_of_a_text_is_shown_or_all_of_it(
     assert cli("documents", "list", "small", "--json").json[0]["excerpt"] is None
 
 
+@pytest.mark.slow
 def test_a_document_of_another_project_is_not_shown(
     cli: Run, project: SmallProject, database: Database
 ) -> None:

@@ -180,6 +180,7 @@ async def test_versions_are_promoted_rolled_back_and_compared(workshop: Workshop
     await asyncio.to_thread(commands)
 
 
+@pytest.mark.slow
 async def test_the_report_of_a_version_is_shown_as_it_was_written(
     workshop: Workshop, cli: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ def test_work_is_submitted_by_names(cli: Run, shop: dict[str, int]) -> None:
     assert len(cli("tasks", "list", "--project", "shop", "--json").json) == 7
 
 
+@pytest.mark.slow
 def test_versions_are_looked_at_and_changed_by_names(cli: Run, shop: dict[str, int]) -> None:
     field = shop["topic"]
     listed = cli("models", "list", field, "--json").json
@@ -86,6 +87,7 @@ def test_a_name_that_several_projects_have_lists_their_numbers(
     assert f"2 projects are named 'shop': name one by its number, {ids}" in outcome.err
 
 
+@pytest.mark.slow
 def test_a_number_is_an_id_first_and_then_a_name(cli: Run, database: Database) -> None:
     year = add_project(database, "20250101", "5")
     first = add_project(database, str(year[""]), "label")

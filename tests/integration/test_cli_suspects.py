@@ -344,6 +344,7 @@ def test_files_that_are_not_what_was_kept_are_corrupt(
     assert database.rows("SELECT * FROM label_suspect") == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", ["s.csv", "s.jsonl", "s.parquet"])
 @pytest.mark.parametrize("with_text", [(), ("--text",), ("--text", "--bom")])
 def test_an_export_that_nobody_has_touched_decides_nothing(
@@ -364,6 +365,7 @@ def test_an_export_that_nobody_has_touched_decides_nothing(
     assert statuses(database) == ["open"] * 3
 
 
+@pytest.mark.slow_variants(2)
 @pytest.mark.parametrize("content", ["", "{", "a,b\n1,2\n", "\x00\xff", "[[[[" * 5_000, "[1, 2]"])
 def test_a_file_that_is_no_export_changes_nothing(
     cli: Run,

@@ -54,6 +54,7 @@ def test_dead_letters_are_named_by_keys_that_can_be_copied(
     assert have(replayed, buried["corrupt"], "submitted")
 
 
+@pytest.mark.slow
 def test_tasks_are_listed_with_all_that_was_asked(show: Show, cli: Run, database: Database) -> None:
     task = cli("train", 7, 3, "--json").json
     database.execute(
@@ -66,6 +67,7 @@ def test_tasks_are_listed_with_all_that_was_asked(show: Show, cli: Run, database
     assert have(show("tasks", "show", task["id"]), task["message_id"], "NO_TRAINING_LABELS")
 
 
+@pytest.mark.slow
 def test_versions_are_listed_and_compared_with_their_figures(
     show: Show, database: Database, field_id: int
 ) -> None:

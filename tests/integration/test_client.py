@@ -533,6 +533,7 @@ async def test_a_cancelled_task_that_a_shutdown_handed_back_never_runs(
     assert (await client.status(task.id)).status is TaskStatus.CANCELLED
 
 
+@pytest.mark.slow
 async def test_a_cancelled_training_leaves_a_failed_version_and_no_file(
     client: AsyncTaskClient, workshop: Workshop
 ) -> None:
@@ -598,6 +599,7 @@ def test_closing_ends_the_clients_thread(database_uri: str, broker_url: str) -> 
     ]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("way", ["wait", "watch"])
 def test_closing_ends_whoever_waits_in_another_thread(
     database_uri: str, broker_url: str, way: str
@@ -632,6 +634,7 @@ def felt_interrupts() -> Iterator[None]:
 
 
 # An interrupt that is not felt is a wait for ever.
+@pytest.mark.slow_variants
 @pytest.mark.timeout(60)
 @pytest.mark.usefixtures("felt_interrupts")
 @pytest.mark.parametrize("way", ["wait", "watch"])

@@ -60,6 +60,7 @@ def documents(*texts: str) -> list[NewDocument]:
     ]
 
 
+@pytest.mark.slow_variants
 async def test_documents_are_added_replaced_and_found(
     client: TaskClient, storage: str, workshop: Workshop
 ) -> None:

@@ -395,6 +395,7 @@ async def test_what_is_no_queue_is_not_paused(client: AsyncTaskClient) -> None:
     assert await client.queues.pauses() == {}
 
 
+@pytest.mark.slow
 def test_queues_without_an_event_loop(sync_client: TaskClient) -> None:
     sync_client.queues.pause(QueueName.TRAINING)
     assert list(sync_client.queues.pauses()) == ["training"]

@@ -479,6 +479,7 @@ def _of_sandbox(pids: set[int]) -> list[int]:
     return found
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "data",
     [
@@ -540,6 +541,7 @@ asyncio.run(Sandbox().run(job))
 """
 
 
+@pytest.mark.slow
 async def test_a_child_does_not_outlive_its_worker_whatever_it_does(tmp_path: Path) -> None:
     worker = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", STAYING, str(tmp_path)),
@@ -605,6 +607,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_nothing_of_a_secret_is_in_a_child(tmp_path: Path) -> None:
     import json
 

@@ -23,6 +23,7 @@ def execute(uri: str, statement: str) -> object:
     return asyncio.run(run())
 
 
+@pytest.mark.slow_variants(2)
 @pytest.mark.parametrize(
     "change",
     [
@@ -84,6 +85,7 @@ def state(uri: str) -> list[object]:
     ]
 
 
+@pytest.mark.slow
 def test_they_are_lent_on_after_every_connection_of_the_server_was_ended(
     servers: EmbeddedServers, template_database: str
 ) -> None:

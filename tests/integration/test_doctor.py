@@ -58,6 +58,7 @@ def stopped(*pids: int) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_servers_that_were_stopped_are_named_and_the_rest_is_skipped(
     settings: Settings, database_uri: str, broker_url: str
 ) -> None:

@@ -114,6 +114,7 @@ def owner(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_data_survive_a_restart_on_the_same_address(tmp_path: Path) -> None:
     with embedded_servers(tmp_path) as first:
         query(first.database_uri, "CREATE TABLE kept (word text)")
@@ -129,6 +130,7 @@ def test_data_survive_a_restart_on_the_same_address(tmp_path: Path) -> None:
             assert client.config_get("appendfsync") == {"appendfsync": "everysec"}
 
 
+@pytest.mark.slow
 def test_postgres_speaks_utf8_and_utc_and_keeps_its_promises(tmp_path: Path) -> None:
     with EmbeddedPostgres(tmp_path / "durable") as server:
         assert query(server.database_uri, "SHOW server_encoding") == "UTF8"
@@ -186,6 +188,7 @@ def let_pass(path: Path) -> None:
             parent.chmod(0o711)
 
 
+@pytest.mark.slow
 @only_root
 def test_other_accounts_read_and_change_nothing_below_the_directory(tmp_path: Path) -> None:
     directory = tmp_path / "servers"
@@ -208,6 +211,7 @@ def test_other_accounts_read_and_change_nothing_below_the_directory(tmp_path: Pa
     assert not (tmp_path / "victim").exists()
 
 
+@pytest.mark.slow
 def test_the_servers_listen_on_loopback_only_and_no_socket_file_is_made(tmp_path: Path) -> None:
     with (
         EmbeddedRedis(tmp_path / "redis", durable=False) as redis,
@@ -225,6 +229,7 @@ def test_the_servers_listen_on_loopback_only_and_no_socket_file_is_made(tmp_path
         assert not [path for path in tmp_path.rglob("*") if path.is_socket()]
 
 
+@pytest.mark.slow
 def test_what_a_data_directory_says_of_access_does_not_count(tmp_path: Path) -> None:
     with EmbeddedPostgres(tmp_path, durable=False):
         pass
@@ -295,6 +300,7 @@ def test_servers_outlive_ctrl_c_until_their_owner_stops_them(owner: Any) -> None
     assert is_port_free(postgres_port)
 
 
+@pytest.mark.slow
 def test_a_second_start_is_refused_and_names_who_holds_it(owner: Any, tmp_path: Path) -> None:
     process, (redis_pid, postgres_pid, redis_port, _) = owner
     with pytest.raises(EmbeddedServerInUse) as refusal, embedded_servers(tmp_path / "state"):
@@ -342,6 +348,7 @@ def test_a_server_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
         server.stop()
 
 
+@pytest.mark.slow
 async def test_postgres_starts_inside_a_running_event_loop(tmp_path: Path) -> None:
     with EmbeddedPostgres(tmp_path, durable=False) as server:
         uri = server.database_uri.replace("+asyncpg", "")
@@ -350,6 +357,7 @@ async def test_postgres_starts_inside_a_running_event_loop(tmp_path: Path) -> No
         await connection.close()
 
 
+@pytest.mark.slow
 def test_a_failed_start_shows_the_log_and_frees_the_directory(tmp_path: Path) -> None:
     with EmbeddedPostgres(tmp_path, durable=False):
         pass
@@ -363,6 +371,7 @@ def test_a_failed_start_shows_the_log_and_frees_the_directory(tmp_path: Path) ->
         assert query(server.database_uri, "SELECT 1") == 1
 
 
+@pytest.mark.slow
 def test_a_half_made_data_directory_is_made_again(tmp_path: Path) -> None:
     (tmp_path / "data.new").mkdir()
     (tmp_path / "data.new" / "postgresql.conf").write_text("cut off")
@@ -371,6 +380,7 @@ def test_a_half_made_data_directory_is_made_again(tmp_path: Path) -> None:
     assert not (tmp_path / "data.new").exists()
 
 
+@pytest.mark.slow
 @only_linux
 def test_a_stale_pid_file_whose_pid_was_used_again_is_recovered(tmp_path: Path) -> None:
     with EmbeddedPostgres(tmp_path, durable=False) as server:
@@ -387,6 +397,7 @@ def test_a_stale_pid_file_whose_pid_was_used_again_is_recovered(tmp_path: Path) 
         stranger.kill()
 
 
+@pytest.mark.slow
 @only_root
 def test_root_switches_the_account_and_opens_only_the_way_through(tmp_path: Path) -> None:
     closed = tmp_path / "closed"

@@ -1,5 +1,7 @@
 """Documents in which a tokenizer finds nothing, and those that say something by symbols alone."""
 
+import pytest
+
 from tests.support.corpora import SmallProject, add_document, add_label
 from tests.support.services import Workshop
 
@@ -46,6 +48,7 @@ async def test_documents_without_a_token_are_named_by_every_operation(workshop: 
     )
 
 
+@pytest.mark.slow
 async def test_the_index_tells_of_documents_without_a_token_too(workshop: Workshop) -> None:
     project = await project_of(workshop, TRAINING, SYMBOLS)
     await workshop.index(project)
@@ -54,6 +57,7 @@ async def test_the_index_tells_of_documents_without_a_token_too(workshop: Worksh
     assert (await workshop.evaluate(project)).empty_document_ids == project.test_ids
 
 
+@pytest.mark.slow
 async def test_ordinary_documents_are_no_reason_to_warn(workshop: Workshop) -> None:
     project = await project_of(workshop, TRAINING, [("great film", "pos"), ("awful film", "neg")])
     trained = (await workshop.train(project)).metrics
@@ -63,6 +67,7 @@ async def test_ordinary_documents_are_no_reason_to_warn(workshop: Workshop) -> N
     assert not any("hold nothing" in warning for warning in evaluated.warnings)
 
 
+@pytest.mark.slow
 async def test_classes_told_apart_by_symbols_alone_are_learnt_where_symbols_are_kept(
     workshop: Workshop,
 ) -> None:

@@ -42,6 +42,7 @@ except SystemExit:
 """
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGHUP])
 def test_a_second_signal_ends_the_process_at_once_whichever_the_first_was(
@@ -108,6 +109,7 @@ except Shutdown:
 """
 
 
+@pytest.mark.slow
 def test_a_message_that_a_thread_begins_when_its_worker_ends_goes_back(
     environment: dict[str, str],
 ) -> None:

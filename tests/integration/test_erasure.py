@@ -105,6 +105,7 @@ async def test_nothing_is_left_of_documents_but_in_models_that_are_named(
     assert (indexed.unchanged, indexed.num_documents) == (16, 16)
 
 
+@pytest.mark.slow
 async def test_models_go_as_well_if_that_is_asked(workshop: Workshop) -> None:
     project, secrets = await with_secrets(workshop)
     folder = workshop.path / str(project.project_id)
@@ -121,6 +122,7 @@ async def test_models_go_as_well_if_that_is_asked(workshop: Workshop) -> None:
     assert (again.num_documents, again.num_predictions) == (0, 0)
 
 
+@pytest.mark.slow
 async def test_models_of_before_the_documents_came_are_none_of_theirs(workshop: Workshop) -> None:
     project = await workshop.project(training=2, test=1)
     await workshop.train(project)
@@ -178,6 +180,7 @@ async def test_a_project_without_a_document_has_no_index(workshop: Workshop) -> 
     assert row["index_status"] == "pending"
 
 
+@pytest.mark.slow
 async def test_a_damaged_index_is_removed(workshop: Workshop) -> None:
     project, secrets = await with_secrets(workshop)
     await workshop.index(project)
@@ -205,6 +208,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("step", STEPS)
 async def test_an_erasure_that_is_killed_is_finished_by_the_next_run(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, step: str
@@ -236,6 +240,7 @@ async def test_an_erasure_that_is_killed_is_finished_by_the_next_run(
         assert await rows_that_name(workshop, secret) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remove_models", [True, False])
 async def test_after_a_kill_the_models_since_the_first_of_the_documents_are_known(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, *, remove_models: bool
@@ -267,6 +272,7 @@ async def test_after_a_kill_the_models_since_the_first_of_the_documents_are_know
     assert not list((workshop.path / str(project.project_id)).rglob("erasures/*"))
 
 
+@pytest.mark.slow
 async def test_a_number_that_is_no_document_removes_no_model(workshop: Workshop) -> None:
     project = await workshop.project(training=2, test=1)
     await workshop.train(project)
@@ -279,6 +285,7 @@ async def test_a_number_that_is_no_document_removes_no_model(workshop: Workshop)
     assert workshop.model(project).exists()
 
 
+@pytest.mark.slow
 async def test_it_waits_for_a_prediction_that_had_read_the_documents(
     workshop: Workshop,
 ) -> None:
@@ -313,6 +320,7 @@ RUNNING = (
 ENDED = "UPDATE task SET status = 'succeeded' WHERE message_id = :id"
 
 
+@pytest.mark.slow
 async def test_one_that_waits_for_a_training_keeps_no_thread_and_does_its_work_once(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -349,6 +357,7 @@ async def test_one_that_waits_for_a_training_keeps_no_thread_and_does_its_work_o
     assert not list((workshop.path / str(project.project_id)).rglob("erasures/*"))
 
 
+@pytest.mark.slow
 async def test_one_that_waits_can_be_cancelled(workshop: Workshop) -> None:
     project = await workshop.project(training=2, test=0)
     await workshop.execute(RUNNING, p=project.project_id, id="long")
@@ -513,6 +522,7 @@ async def test_tasks_that_run_are_ended_first(workshop: Workshop) -> None:
     assert await workshop.rows("SELECT id FROM project") == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("by_sql", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_a_deletion_that_was_killed_or_left_to_sql_is_finished_by_the_reconciler(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, *, by_sql: bool

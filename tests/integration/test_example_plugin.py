@@ -60,6 +60,7 @@ def test_installing_it_is_all_it_takes(installed: Any, lexiclass: Any) -> None:
     assert not {"characters", "centroid"} & without
 
 
+@pytest.mark.slow
 def test_its_plugins_train_and_predict_and_are_needed_to_load(
     installed: Any, lexiclass: Any, tmp_path: Path
 ) -> None:
@@ -91,6 +92,7 @@ def test_its_plugins_train_and_predict_and_are_needed_to_load(
     assert without.stderr.startswith("error: PLUGIN_NOT_FOUND: ")
 
 
+@pytest.mark.slow
 def test_its_parameters_are_checked(installed: Any, lexiclass: Any, tmp_path: Path) -> None:
     (tmp_path / "names.csv").write_text("text,label\na,b\n")
     refused = lexiclass(

@@ -316,6 +316,7 @@ class TestTasks:
         finally:
             asyncio.run(_execute(database_uri, "DELETE FROM project"))
 
+    @pytest.mark.slow_variants
     @pytest.mark.parametrize(
         ("table", "hidden"),
         [("task", {"postgresql", "waits"}), ("model", {"models"}), ("worker", {"workers"})],
@@ -500,6 +501,7 @@ class TestChecks:
         assert check.reason
 
 
+@pytest.mark.slow
 def test_a_check_that_hangs_neither_holds_up_the_answer_nor_piles_up() -> None:
     answer = threading.Event()
     started = []
@@ -555,6 +557,7 @@ class TestServer:
 
 
 class TestLife:
+    @pytest.mark.slow
     def test_a_port_in_use_is_named_and_ends_the_process_with_an_error(
         self, server: Server
     ) -> None:
@@ -573,6 +576,7 @@ class TestLife:
         assert "in use" in line["message"]
         assert server.answers()
 
+    @pytest.mark.slow
     def test_wrong_settings_are_named(self, stopped_server: Server) -> None:
         environment = {**stopped_server.environment, "METRICS__PORT": "many"}
         process = subprocess.run(
@@ -586,6 +590,7 @@ class TestLife:
         assert process.returncode == 1
         assert b"METRICS__PORT" in process.stderr
 
+    @pytest.mark.slow
     def test_sigterm_ends_it_in_order(self, stopped_server: Server) -> None:
         server = Server(free_port(), dict(stopped_server.environment), stopped_server.log)
         server.environment["METRICS__PORT"] = str(server.port)
@@ -594,6 +599,7 @@ class TestLife:
             assert process.wait(120) == 0
         assert not server.answers()
 
+    @pytest.mark.slow
     def test_it_does_not_outlive_its_master(self, stopped_server: Server) -> None:
         server = Server(free_port(), dict(stopped_server.environment), stopped_server.log)
         server.environment["METRICS__PORT"] = str(server.port)

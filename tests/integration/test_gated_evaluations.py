@@ -97,6 +97,7 @@ async def test_versions_promote_themselves_one_after_the_other_and_can_be_rolled
     assert await actions(workshop) == [("promoted", 1), ("promoted", 2), ("rolled_back", 2)]
 
 
+@pytest.mark.slow
 async def test_what_nobody_can_tell_is_not_promoted_and_the_history_says_so(
     workshop: Workshop,
 ) -> None:
@@ -121,6 +122,7 @@ async def test_without_being_asked_to_nothing_is_promoted(workshop: Workshop) ->
     assert await actions(workshop) == []
 
 
+@pytest.mark.slow
 async def test_a_version_is_compared_on_the_test_set_that_both_know(workshop: Workshop) -> None:
     project = await gated(workshop, {**LENIENT, "promote_after_evaluation": True}, trained=1)
     await train_another(workshop, project)
@@ -140,6 +142,7 @@ async def test_a_version_is_compared_on_the_test_set_that_both_know(workshop: Wo
     assert (await workshop.evaluate(project, model_version=2)).is_promoted
 
 
+@pytest.mark.slow
 async def test_recent_predictions_of_the_version_that_serves_are_predicted_again(
     workshop: Workshop,
 ) -> None:
@@ -174,6 +177,7 @@ async def test_confidences_of_few_documents_tell_nothing(workshop: Workshop) -> 
     assert figures["num_documents"] == len(project.test_ids)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("config", [{"gates": {"accuracy": 1}}, {"promote": True}])
 async def test_gates_that_are_not_understood_are_told_and_promote_nothing(
     workshop: Workshop, config: dict[str, Any]
@@ -187,6 +191,7 @@ async def test_gates_that_are_not_understood_are_told_and_promote_nothing(
     assert await serving(workshop, project) is None
 
 
+@pytest.mark.slow
 async def test_one_promoted_while_another_is_evaluated_is_what_it_is_held_against(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +217,7 @@ async def test_one_promoted_while_another_is_evaluated_is_what_it_is_held_agains
     assert await actions(workshop) == [("promoted", 1), ("promoted", 2), ("refused", 3)]
 
 
+@pytest.mark.slow
 async def test_a_promotion_and_an_evaluation_of_one_version_wait_for_each_other_in_order(
     workshop: Workshop,
 ) -> None:
@@ -233,6 +239,7 @@ async def test_a_promotion_and_an_evaluation_of_one_version_wait_for_each_other_
     assert await actions(workshop) == [("promoted", 2)]
 
 
+@pytest.mark.slow
 async def test_the_report_compares_with_the_version_that_would_be_replaced(
     workshop: Workshop,
 ) -> None:
@@ -256,6 +263,7 @@ async def test_the_report_compares_with_the_version_that_would_be_replaced(
     assert compared["changes"]["num_labels_added"] == 0
 
 
+@pytest.mark.slow
 async def test_what_another_program_has_written_of_a_version_ends_no_evaluation(
     workshop: Workshop,
 ) -> None:
@@ -276,6 +284,7 @@ async def test_what_another_program_has_written_of_a_version_ends_no_evaluation(
     assert outcomes(result) == {"max_accuracy_loss": "cannot_tell"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["metrics", "manifest"])
 async def test_no_row_of_another_program_keeps_versions_from_being_evaluated(
     workshop: Workshop, column: str

@@ -79,6 +79,7 @@ async def project(workshop: Workshop) -> SmallProject:
     return project
 
 
+@pytest.mark.slow_variants(2)
 @pytest.mark.parametrize("kind", ODD)
 async def test_what_is_no_document_is_skipped_with_the_reason(
     workshop: Workshop, project: SmallProject, kind: str
@@ -101,6 +102,7 @@ async def test_what_is_no_document_is_skipped_with_the_reason(
     assert (await workshop.predict(project, document_ids=others)).num_missing == 0
 
 
+@pytest.mark.slow
 async def test_a_document_that_is_written_to_all_the_time_costs_no_other(
     workshop: Workshop, project: SmallProject
 ) -> None:
@@ -120,6 +122,7 @@ async def test_a_document_that_is_written_to_all_the_time_costs_no_other(
     assert again.num_documents == len(project.document_ids)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", LONG)
 async def test_a_text_without_end_costs_no_other(
     workshop: Workshop, project: SmallProject, kind: str
@@ -134,6 +137,7 @@ async def test_a_text_without_end_costs_no_other(
     assert predicted.predictions_created == len(project.document_ids)
 
 
+@pytest.mark.slow
 async def test_a_document_beyond_the_limit_is_not_even_read(
     workshop: Workshop, project: SmallProject
 ) -> None:

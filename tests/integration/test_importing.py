@@ -437,6 +437,7 @@ async def test_a_corpus_without_a_usable_record_leaves_nothing(
     assert await nothing_is_left(workshop)
 
 
+@pytest.mark.slow
 async def test_a_failure_in_the_middle_leaves_no_row_and_no_file(
     workshop: Workshop, tmp_path: Path
 ) -> None:

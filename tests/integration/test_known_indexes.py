@@ -82,6 +82,7 @@ async def test_the_digest_of_what_is_published_is_kept(workshop: Workshop) -> No
     assert await kept(workshop, project) != found
 
 
+@pytest.mark.slow
 async def test_an_index_that_was_sealed_again_teaches_nothing(
     workshop: Workshop, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -168,6 +169,7 @@ async def test_a_build_that_was_killed_is_gone_on_from(
     assert {shard.name for shard in named} == finished
 
 
+@pytest.mark.slow
 async def test_shards_that_somebody_else_has_left_are_not_gone_on_from(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,6 +227,7 @@ async def killed_indexing(
             await workshop.index(project, is_incremental=False)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("written", [False, True], ids=["before the file", "after the file"])
 async def test_a_worker_that_dies_around_a_publication_leaves_a_known_index(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, written: bool
@@ -262,6 +265,7 @@ async def test_a_worker_that_dies_around_a_publication_leaves_a_known_index(
     ]
 
 
+@pytest.mark.slow
 async def test_a_reader_that_began_before_a_publication_takes_what_is_published(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,6 +314,7 @@ async def test_a_child_of_a_task_that_only_reads_indexes_makes_none_known(
     assert await kept(workshop, project) == before
 
 
+@pytest.mark.slow
 async def test_a_child_makes_few_rows_whatever_it_names(workshop: Workshop) -> None:
     project = await workshop.project(training=3, test=1)
     await workshop.index(project)
@@ -336,6 +341,7 @@ async def agree() -> None:
     """Confirm that nobody else writes the indexes."""
 
 
+@pytest.mark.slow
 async def test_indexes_of_before_are_taken_as_they_are_and_known_from_the_next_indexing_on(
     workshop: Workshop,
 ) -> None:

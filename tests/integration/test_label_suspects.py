@@ -109,6 +109,7 @@ async def test_a_training_finds_a_wrong_label_and_says_why(workshop: Workshop) -
     assert "held_out.safetensors" in manifest["files"]
 
 
+@pytest.mark.slow
 async def test_copies_with_other_labels_are_named(workshop: Workshop) -> None:
     project = await workshop.project(training=10, test=0)
     first, *_, last = project.training_ids
@@ -129,6 +130,7 @@ async def test_copies_with_other_labels_are_named(workshop: Workshop) -> None:
     assert [row["neighbours"] for row in await workshop.rows(SUSPECTS)] == [[]]
 
 
+@pytest.mark.slow
 async def test_what_is_dismissed_is_not_suspected_again_for_the_same_label(
     workshop: Workshop,
 ) -> None:
@@ -149,6 +151,7 @@ async def test_what_is_dismissed_is_not_suspected_again_for_the_same_label(
     assert (suspect.label, suspect.suggested, suspect.model_version) == (third, right, 3)
 
 
+@pytest.mark.slow
 async def test_a_label_that_is_changed_is_corrected_whoever_changes_it(workshop: Workshop) -> None:
     project, wrong, right = await planted(workshop)
     await workshop.train(project)
@@ -170,6 +173,7 @@ async def test_a_label_that_is_changed_is_corrected_whoever_changes_it(workshop:
     assert [each.document_id for each in await listed(workshop, project)] == [wrong]
 
 
+@pytest.mark.slow
 async def test_who_may_change_labels_alone_settles_what_looks_wrong(workshop: Workshop) -> None:
     project, wrong, right = await planted(workshop)
     await workshop.train(project)
@@ -190,6 +194,7 @@ async def test_who_may_change_labels_alone_settles_what_looks_wrong(workshop: Wo
     assert [each.status for each in await listed(workshop, project, status=None)] == ["corrected"]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "gone",
     [
@@ -213,6 +218,7 @@ async def test_a_suspect_goes_with_what_it_is_of(workshop: Workshop, gone: str) 
     assert await workshop.rows(SUSPECTS) == []
 
 
+@pytest.mark.slow
 async def test_a_label_of_something_else_is_not_suspected(workshop: Workshop) -> None:
     project, wrong, _ = await planted(workshop)
     await workshop.train(project)
@@ -273,6 +279,7 @@ async def test_an_api_lists_and_judges_them_by_names(
         assert [each.status for each in every] == ["corrected"]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("document", ["none", "another"])
 async def test_whatever_a_file_names_only_labels_that_are_there_are_suspected(
     workshop: Workshop, document: str
@@ -334,6 +341,7 @@ async def test_a_label_that_is_removed_while_suspects_are_written_hinders_nobody
     assert [(row["document_id"], row["model_version"]) for row in left] == [(first, 2)]
 
 
+@pytest.mark.slow
 async def test_who_judges_a_label_that_is_being_corrected_judges_nothing(
     workshop: Workshop,
 ) -> None:

@@ -407,6 +407,7 @@ async def test_a_prediction_that_lost_its_lease_writes_neither_rows_nor_history(
     assert (await workshop.row("SELECT status FROM task"))["status"] == "started"
 
 
+@pytest.mark.slow
 async def test_a_training_that_lost_its_lease_leaves_the_others_files_and_version(
     workshop: Workshop,
 ) -> None:

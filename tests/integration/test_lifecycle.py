@@ -681,6 +681,7 @@ async def test_a_row_of_any_moment_can_be_taken_or_waits(
         assert raised.value.delay_s == 60
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

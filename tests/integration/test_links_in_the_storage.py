@@ -62,6 +62,7 @@ async def try_all(workshop: Workshop, project: SmallProject) -> list[str]:
     return refused
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "place",
     [
@@ -106,6 +107,7 @@ def pipe(at: Path, theirs: Path) -> None:
     os.mkfifo(at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "put", [second_name, *(pytest.param(put, marks=pytest.mark.slow) for put in (link, pipe))]
 )
@@ -160,6 +162,7 @@ async def test_documents_are_added_and_replaced_beside_odd_files(
     assert len(list(theirs.parent.iterdir())) == len(neighbour.document_ids)
 
 
+@pytest.mark.slow
 async def test_a_storage_behind_a_link_is_a_storage(workshop: Workshop, tmp_path: Path) -> None:
     (tmp_path / "behind").symlink_to(workshop.path)
     behind = Workshop(workshop.sessions, workshop.settings, tmp_path / "behind")
@@ -168,6 +171,7 @@ async def test_a_storage_behind_a_link_is_a_storage(workshop: Workshop, tmp_path
     assert not (workshop.path / str(project.project_id)).exists()
 
 
+@pytest.mark.slow
 async def test_a_folder_replaced_while_it_is_built_in_leads_nowhere_else(
     workshop: Workshop,
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from sqlalchemy import text
 
 from lexiclass_core.schemas import ConfusionMatrix
@@ -43,6 +44,7 @@ async def with_many_test_classes(workshop: Workshop, count: int) -> SmallProject
     return project
 
 
+@pytest.mark.slow
 async def test_an_evaluation_over_many_classes_keeps_what_is_not_zero(workshop: Workshop) -> None:
     count = 4_900
     project = await with_many_test_classes(workshop, count)

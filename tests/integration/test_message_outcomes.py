@@ -71,6 +71,7 @@ def scene(broker_url: str, caplog: pytest.LogCaptureFixture) -> Iterator[Scene]:
     assert "Unexpected failure in" not in caplog.text
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("ending", PASSING.values(), ids=PASSING.keys())
 def test_nobody_is_told_of_a_run_after_which_there_is_another(
     scene: Scene, ending: BaseException
@@ -85,6 +86,7 @@ def test_a_failure_is_told_once_when_it_is_final(scene: Scene) -> None:
     assert scene.broker.client.zcard("dramatiq:default.XQ") == 1
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "retries", [-5, -(10**400), 20, 10**400], ids=["-5", "smallest", "20", "largest"]
 )
@@ -98,6 +100,7 @@ def test_a_message_with_an_odd_count_of_retries_is_not_lost(scene: Scene, retrie
     assert told == ("done" if retries < 0 else {"type": "RuntimeError", "message": "unexpected"})
 
 
+@pytest.mark.slow
 def test_a_shutdown_while_redis_takes_nothing_does_not_lose_the_message(broker_url: str) -> None:
     said: list[str] = []
     logger.add(said.append, format="{message}")

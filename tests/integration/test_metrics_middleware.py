@@ -320,6 +320,7 @@ def test_a_killed_worker_is_in_progress_no_more_and_counters_go_on(
     wait_until(lambda: worked.value("dramatiq_messages_total", OK) == 21, "it goes on")
 
 
+@pytest.mark.slow
 def test_a_group_that_is_told_to_stop_ends_in_order(worked: Group) -> None:
     worked.stop()
 

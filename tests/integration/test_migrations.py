@@ -75,6 +75,7 @@ async def test_upgrades_that_start_together_all_succeed(empty_database: AsyncEng
     assert await tables(empty_database) == {*TABLES, "alembic_version"}
 
 
+@pytest.mark.slow
 async def test_no_timeout_of_the_server_ends_an_upgrade(
     empty_database: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -586,6 +587,7 @@ async def test_an_older_schema_gets_the_new_columns_and_keeps_its_rows(
         assert rows.all() == [(None, "a"), (None, "a")]
 
 
+@pytest.mark.slow
 async def test_a_table_in_use_is_waited_for_without_keeping_others_from_it(
     empty_database: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ def named(*ids: int) -> list[str]:
     return sorted(f"{number}.txt" for number in ids)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "training",
     [
@@ -155,6 +156,7 @@ async def test_the_index_serves_training_evaluating_and_predicting(
     assert remote.store.asked("GET", "documents/") == named(project.test_ids[0])
 
 
+@pytest.mark.slow
 async def test_an_index_too_large_to_copy_is_left_alone(
     remote: Remote, origins: list[dict[str, int]]
 ) -> None:
@@ -196,6 +198,7 @@ async def test_a_model_is_downloaded_once(remote: Remote) -> None:
     assert files("GET", f"models/{project.field_id}/v1/") == downloaded
 
 
+@pytest.mark.slow
 async def test_a_damaged_copy_of_a_model_is_used_no_second_time(remote: Remote) -> None:
     project = await remote.project(training=4, test=2)
     workshop = remote.workshop
@@ -213,6 +216,7 @@ async def test_a_damaged_copy_of_a_model_is_used_no_second_time(remote: Remote) 
     await workshop.predict(project)
 
 
+@pytest.mark.slow
 async def test_a_model_too_large_to_keep_is_downloaded_for_each_task(remote: Remote) -> None:
     project = await remote.project(training=4, test=2)
     workshop = remote.workshop
@@ -261,6 +265,7 @@ async def test_an_empty_document_is_the_same_on_a_disk_and_in_a_store(
     assert in_store.added == 6
 
 
+@pytest.mark.slow
 async def test_a_worker_that_has_lost_its_place_uploads_no_manifest(
     remote: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,6 +299,7 @@ async def test_a_worker_that_has_lost_its_place_uploads_no_manifest(
     assert not remote.index_names(project) >= named_then
 
 
+@pytest.mark.slow
 async def test_an_index_of_another_project_is_not_taken_and_made_anew(
     remote: Remote, origins: list[dict[str, int]]
 ) -> None:
@@ -315,6 +321,7 @@ async def test_an_index_of_another_project_is_not_taken_and_made_anew(
     assert (made_anew.added, made_anew.unchanged) == (12, 0)
 
 
+@pytest.mark.slow
 async def test_readers_see_whole_generations_while_builds_go_on(remote: Remote) -> None:
     project = await remote.project(training=4, test=0)
     await remote.workshop.index(project)

@@ -75,6 +75,7 @@ def settings_at(url: str) -> Settings:
     )
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "rule",
     [without_checksums, pytest.param(without_bulk_deletes, marks=pytest.mark.slow)],
@@ -109,6 +110,7 @@ def test_objects_go_one_by_one_where_many_at_once_are_refused(
     assert "DeleteObjects" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [without_checksums, without_right_to_bulk_deletes])
 def test_what_a_client_wrote_goes_one_by_one_where_many_at_once_are_refused(
     object_store: ObjectStore, behind: Behind, tmp_path: Path, rule: Rule
@@ -137,6 +139,7 @@ def removed_three_times(url: str) -> None:
         assert objects(url) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "refusal",
     [
@@ -157,6 +160,7 @@ def test_what_fails_for_a_moment_is_tried_again_with_many_at_once(
     assert [each for each in caplog.records if each.levelname == "WARNING"] == []
 
 
+@pytest.mark.slow
 def test_a_failure_that_comes_again_is_a_refusal(
     object_store: ObjectStore, behind: Behind, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -181,6 +185,7 @@ def test_a_client_makes_the_folders_of_file_systems_that_have_them() -> None:
     assert files.find("/client-texts") == []
 
 
+@pytest.mark.slow
 def test_objects_that_stay_though_a_list_is_accepted_are_removed_alone(
     object_store: ObjectStore, behind: Behind, folder: Path
 ) -> None:
@@ -196,6 +201,7 @@ def test_objects_that_stay_though_a_list_is_accepted_are_removed_alone(
         assert "DeleteObjects" in found.warning
 
 
+@pytest.mark.slow
 def test_check_names_the_request_that_is_refused(object_store: ObjectStore, behind: Behind) -> None:
     with behind(without_checksums):
         found = check_storage(settings_at(f"{object_store.url}/checked"))

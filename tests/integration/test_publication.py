@@ -53,6 +53,7 @@ async def impatient(
     await engine.dispose()
 
 
+@pytest.mark.slow
 async def test_files_may_take_longer_than_a_transaction_may_be_idle(
     impatient: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,6 +151,7 @@ def _right(key: str | bytes) -> bytes:
     return dict(KEYS.values()).get(key, "set").encode()
 
 
+@pytest.mark.slow
 def test_dead_letters_are_bounded_in_number_the_newest_stay(consuming: Consuming) -> None:
     client = consuming.client
     for number in range(9):

@@ -18,6 +18,7 @@ from redis.exceptions import ResponseError
 from lexiclass_core.queueing.entries import MOST_BYTES, EntryRules, queue_of_actor
 from lexiclass_worker.queueing.order import QueueOrder, Taken
 from lexiclass_worker.queueing.upkeep import QueueUpkeep
+from tests.support.variants import examples
 
 QUEUE = "training"
 DELAYED = "training.DQ"
@@ -295,6 +296,7 @@ def test_a_message_that_is_larger_than_any_may_be_is_not_kept(redis: Redis) -> N
     assert redis.dead() == {b"large": b"(an entry of 16777217 bytes, which are not kept)"}
 
 
+@pytest.mark.slow
 def test_a_key_that_stands_in_the_list_again_and_again_costs_a_look_once(redis: Redis) -> None:
     keys = [redis.send(at=number) for number in range(3_000)]
     for _ in range(50):
@@ -310,6 +312,7 @@ def test_a_key_that_stands_in_the_list_again_and_again_costs_a_look_once(redis: 
     assert [key for key in taken if key != keys[2_000]] == [*keys[2:2_000], *keys[2_001:]]
 
 
+@pytest.mark.slow
 def test_an_index_of_messages_that_others_have_taken_is_made_anew(redis: Redis) -> None:
     keys = [redis.send(priority=number % 2, at=number) for number in range(2_000)]
     assert redis.take() == keys[:1]
@@ -389,6 +392,7 @@ def test_each_call_of_the_script_does_a_bounded_piece_of_work(redis: Redis, numb
     assert redis.client.llen(f"dramatiq:{QUEUE}") == 0
 
 
+@pytest.mark.slow
 def test_the_script_moves_a_bounded_number_of_bytes_to_the_dead_letters_at_a_time(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -493,7 +497,9 @@ STEPS = st.lists(
 )
 
 
-@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(steps=STEPS)
 def test_each_message_is_taken_once_and_none_before_its_turn(
     redis: Redis, steps: list[tuple[str, int]]

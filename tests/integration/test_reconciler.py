@@ -357,6 +357,7 @@ async def test_an_office_is_lost_by_silence(sessions: SessionFactory) -> None:
         await hold_in_silence()
 
 
+@pytest.mark.slow
 async def test_a_session_that_stopped_between_two_steps_of_a_statement_loses_its_locks(
     reconciler: Reconciler, workshop: Workshop, database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -375,6 +376,7 @@ async def test_a_session_that_stopped_between_two_steps_of_a_statement_loses_its
     assert (await reconciler.run()).disconnected == []
 
 
+@pytest.mark.slow
 async def test_a_process_that_is_not_elected_frees_what_the_elected_one_may_keep_locked(
     reconciler: Reconciler, workshop: Workshop, database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -483,6 +485,7 @@ async def test_a_row_that_cannot_be_sent_is_closed_with_the_reason_and_holds_up_
     assert (await reconciler.run()).failed == []
 
 
+@pytest.mark.slow
 async def test_any_number_of_odd_rows_in_any_order_holds_up_no_other(
     reconciler: Reconciler, workshop: Workshop, sender: RawSender, client: AsyncTaskClient
 ) -> None:

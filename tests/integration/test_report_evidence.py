@@ -50,6 +50,7 @@ async def test_baselines_copies_and_scripts_are_read_from_the_index(workshop: Wo
     assert scripts == {"Cyrillic": 11, "Latin": len(project.test_ids) - 11}
 
 
+@pytest.mark.slow
 async def test_without_an_index_the_report_says_why_there_is_less(workshop: Workshop) -> None:
     project = await workshop.project(training=6, test=3)
     await workshop.train(project)
@@ -62,6 +63,7 @@ async def test_without_an_index_the_report_says_why_there_is_less(workshop: Work
     assert report.test_set.num_groups is None
 
 
+@pytest.mark.slow
 async def test_test_documents_that_the_index_does_not_hold_are_like_no_others(
     workshop: Workshop,
 ) -> None:
@@ -84,6 +86,7 @@ async def test_test_documents_that_the_index_does_not_hold_are_like_no_others(
     assert report.test_set.num_groups >= 4
 
 
+@pytest.mark.slow
 async def test_documents_are_divided_by_folder_and_by_keys_that_are_asked_for(
     workshop: Workshop,
 ) -> None:

@@ -50,6 +50,7 @@ def folder_of(workshop: Workshop, project: SmallProject, version: int = 1) -> Pa
     return folder
 
 
+@pytest.mark.slow_variants
 async def test_an_evaluation_keeps_its_report_and_its_predictions(stored: Workshop) -> None:
     project, result = await evaluated(stored)
 
@@ -73,6 +74,7 @@ async def test_an_evaluation_keeps_its_report_and_its_predictions(stored: Worksh
     assert not [*stored.path.glob(".scratch/*")]
 
 
+@pytest.mark.slow
 async def test_evaluating_again_on_the_same_test_set_replaces_the_report(
     stored: Workshop,
 ) -> None:
@@ -88,6 +90,7 @@ async def test_evaluating_again_on_the_same_test_set_replaces_the_report(
     assert kept["next"] == []
 
 
+@pytest.mark.slow
 async def test_reports_of_the_latest_test_sets_are_kept(
     stored: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,18 +121,25 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
 }
 
 
+@pytest.mark.slow_variants
 async def test_a_damaged_report_is_corrupt(stored: Workshop) -> None:
     project, _ = await evaluated(stored)
-    for how, damage in DAMAGE.items():
-        damage(folder_of(stored, project) / "report.json")
+    path = folder_of(stored, project) / "report.json"
+    written = path.read_bytes()
+    for damage in DAMAGE.values():
+        path.write_bytes(written)
+        assert (await read(stored, project)).test_set.num_documents == 9
+
+        damage(path)
 
         with pytest.raises(ModelCorrupt, match=r"not as it was written.*evaluate the version"):
             await read(stored, project)
 
-        await stored.evaluate(project)
-        assert (await read(stored, project)).test_set.num_documents == 9, how
+    await stored.evaluate(project)
+    assert (await read(stored, project)).test_set.num_documents == 9
 
 
+@pytest.mark.slow
 async def test_the_report_of_another_version_is_corrupt(workshop: Workshop) -> None:
     project, _ = await evaluated(workshop)
     await workshop.train(project)
@@ -153,6 +163,7 @@ async def test_the_report_of_another_version_is_corrupt(workshop: Workshop) -> N
         await read(workshop, project, 2)
 
 
+@pytest.mark.slow
 async def test_no_link_is_followed_to_a_report(workshop: Workshop) -> None:
     project, _ = await evaluated(workshop)
     path = folder_of(workshop, project) / "report.json"
@@ -163,6 +174,7 @@ async def test_no_link_is_followed_to_a_report(workshop: Workshop) -> None:
         await read(workshop, project)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "written",
     [
@@ -211,6 +223,7 @@ class Dying(LocalStorage):
         return staged
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("has_published", [False, True])
 async def test_whoever_is_killed_while_a_report_is_published_leaves_the_old_one_or_the_new(
     workshop: Workshop, has_published: bool
@@ -235,6 +248,7 @@ async def test_whoever_is_killed_while_a_report_is_published_leaves_the_old_one_
     assert kept["next"] == []
 
 
+@pytest.mark.slow
 async def test_with_keys_only_signed_reports_are_read(workshop: Workshop) -> None:
     use_keys(workshop, OLD)
     project, _ = await evaluated(workshop)
@@ -246,6 +260,7 @@ async def test_with_keys_only_signed_reports_are_read(workshop: Workshop) -> Non
         await read(workshop, project)
 
 
+@pytest.mark.slow
 async def test_the_signature_of_one_version_is_none_of_another(workshop: Workshop) -> None:
     use_keys(workshop, OLD)
     project, _ = await evaluated(workshop)
@@ -263,6 +278,7 @@ async def test_the_signature_of_one_version_is_none_of_another(workshop: Worksho
         await read(workshop, project, 2)
 
 
+@pytest.mark.slow_variants
 async def test_reports_go_with_their_version(stored: Workshop) -> None:
     project, _ = await evaluated(stored)
     await stored.train(project)
@@ -277,6 +293,7 @@ async def test_reports_go_with_their_version(stored: Workshop) -> None:
         await read(stored, project, 1)
 
 
+@pytest.mark.slow
 async def test_reports_go_with_their_project(workshop: Workshop) -> None:
     project, _ = await evaluated(workshop)
 
@@ -285,6 +302,7 @@ async def test_reports_go_with_their_project(workshop: Workshop) -> None:
     assert not (workshop.path / str(project.project_id)).exists()
 
 
+@pytest.mark.slow_variants
 async def test_erased_documents_take_the_reports_along_that_name_them(stored: Workshop) -> None:
     project, _ = await evaluated(stored)
     first = folder_of(stored, project)
@@ -307,6 +325,7 @@ async def test_erased_documents_take_the_reports_along_that_name_them(stored: Wo
     assert (await read(stored, project)).test_set.digest == first.name
 
 
+@pytest.mark.slow
 async def test_reports_that_cannot_be_read_go_with_any_erased_document(
     workshop: Workshop,
 ) -> None:
@@ -332,6 +351,7 @@ async def test_a_version_that_was_not_evaluated_has_no_report(workshop: Workshop
         await read(workshop, project, 7)
 
 
+@pytest.mark.slow
 async def test_with_an_index_a_report_knows_twins_and_simpler_ways(workshop: Workshop) -> None:
     project = await workshop.project(training=6, test=3)
     first, second, *_ = project.test_ids
@@ -362,6 +382,7 @@ async def test_with_an_index_a_report_knows_twins_and_simpler_ways(workshop: Wor
     assert "LX001" in {finding.code for finding in report.findings}
 
 
+@pytest.mark.slow
 async def test_a_report_compares_with_the_version_that_serves_on_the_same_test_set(
     workshop: Workshop,
 ) -> None:
@@ -386,6 +407,7 @@ async def test_a_report_compares_with_the_version_that_serves_on_the_same_test_s
     assert (await read(workshop, project, 2)).comparison is None
 
 
+@pytest.mark.slow_variants
 async def test_names_of_whoever_makes_fields_and_classes_are_text_on_the_page(
     stored: Workshop,
 ) -> None:
@@ -409,6 +431,7 @@ async def test_names_of_whoever_makes_fields_and_classes_are_text_on_the_page(
     assert kept.location.endswith("/report.html")
 
 
+@pytest.mark.slow
 async def test_a_damaged_page_is_corrupt(stored: Workshop) -> None:
     project, _ = await evaluated(stored)
     page = folder_of(stored, project) / "report.html"

@@ -56,6 +56,7 @@ def replace_the_manifest_by_a_fifo(model: Path) -> None:
     os.mkfifo(model / "manifest.json")
 
 
+@pytest.mark.slow_variants(3)
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     "damage",

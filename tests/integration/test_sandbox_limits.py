@@ -73,6 +73,7 @@ async def test_what_a_child_held_before_is_not_held_against_a_job() -> None:
     assert len(pids) == 1
 
 
+@pytest.mark.slow
 async def test_mapped_files_do_not_count(tmp_path: Path) -> None:
     file = tmp_path / "model"
     with file.open("wb") as written:
@@ -211,6 +212,7 @@ def test_a_worker_that_ends_does_not_wait_for_children_without_work(
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "expected"), [((), 1), pytest.param(("2",), 2, marks=pytest.mark.slow)]
 )

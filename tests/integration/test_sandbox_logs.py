@@ -50,6 +50,7 @@ async def test_a_line_of_a_child_carries_the_ids_of_its_task(log: io.StringIO) -
     assert "too fine" not in log.getvalue()
 
 
+@pytest.mark.slow
 async def test_a_process_of_the_job_that_logs_does_no_harm(log: io.StringIO) -> None:
     result = await sandbox.run(LogJob(text="said", forks=4))
 

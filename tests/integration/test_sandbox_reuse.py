@@ -122,6 +122,7 @@ async def test_a_child_waits_for_its_first_work_however_long_it_is_on_its_way() 
     assert reply.result["value"] == 3
 
 
+@pytest.mark.slow
 async def test_a_child_that_ends_as_it_is_given_work_costs_the_job_nothing() -> None:
     # All of this is over before the children stop waiting, or about when they do.
     sandbox = Sandbox(SandboxSettings(idle_s=0.02))
@@ -140,6 +141,7 @@ async def test_a_waiting_child_that_was_killed_costs_the_next_job_nothing(
     assert await echo(sandbox) != first
 
 
+@pytest.mark.slow
 async def test_children_that_die_while_others_are_started_cost_these_nothing(
     sandbox: Sandbox,
 ) -> None:

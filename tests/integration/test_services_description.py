@@ -91,6 +91,7 @@ async def test_lines_that_are_no_predictions_are_left_out(workshop: Workshop) ->
     assert by_file["another"].scores == {"c": 0.5}
 
 
+@pytest.mark.slow
 async def test_any_number_of_lines_of_any_size_takes_little(workshop: Workshop) -> None:
     project = await workshop.project()
     await workshop.train(project)
@@ -111,6 +112,7 @@ async def test_any_number_of_lines_of_any_size_takes_little(workshop: Workshop) 
     assert found.num_left_out == 1
 
 
+@pytest.mark.slow
 async def test_what_all_histories_hold_together_is_bounded(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ async def test_a_model_is_held_against_the_test_labels(workshop: Workshop) -> No
     assert model["metrics"]["num_documents"] == 18  # what the training said stays
 
 
+@pytest.mark.slow
 async def test_rows_are_true_classes_and_columns_predicted_ones(workshop: Workshop) -> None:
     project = await trained(workshop)
     # Every test document is labelled animals: one row holds them all.
@@ -67,6 +68,7 @@ async def test_evaluating_twice_changes_nothing_else(workshop: Workshop) -> None
     assert await workshop.rows("SELECT * FROM prediction") == []
 
 
+@pytest.mark.slow
 async def test_a_version_can_be_asked_for(workshop: Workshop) -> None:
     project = await trained(workshop)
     await workshop.train(project)
@@ -78,6 +80,7 @@ async def test_a_version_can_be_asked_for(workshop: Workshop) -> None:
     assert [row["accuracy"] is not None for row in rows] == [True, False]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("who", ["project", "field", "another project's field", "version"])
 async def test_what_does_not_exist_is_not_found(workshop: Workshop, who: str) -> None:
     project = await trained(workshop)
@@ -116,6 +119,7 @@ async def test_documents_that_cannot_be_read_are_left_out_and_counted(workshop: 
     assert (result.num_test_documents, result.num_skipped) == (8, 1)
 
 
+@pytest.mark.slow
 async def test_documents_that_are_all_missing_are_an_error(workshop: Workshop) -> None:
     project = await trained(workshop)
     for document_id in project.test_ids:
@@ -128,6 +132,7 @@ async def test_documents_that_are_all_missing_are_an_error(workshop: Workshop) -
     assert (await workshop.row(MODEL))["accuracy"] is None
 
 
+@pytest.mark.slow
 async def test_blank_documents_can_be_evaluated(workshop: Workshop) -> None:
     project = await trained(workshop)
     for document_id in project.test_ids:
@@ -153,6 +158,7 @@ async def test_a_class_the_model_never_saw_counts_as_missed(workshop: Workshop) 
     assert "zoology" in metrics.confusion_matrix.classes
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "named", [{"tokenizer": "spacy"}, {"feature_extractor": "tfidf"}, {"locale": "fr"}]
 )
@@ -209,6 +215,7 @@ async def test_test_documents_that_are_like_training_documents_are_warned_about(
     assert model["metrics"]["evaluation"] == result.metrics.model_dump(mode="json")
 
 
+@pytest.mark.slow
 async def test_if_all_test_documents_are_copies_no_accuracy_is_left(workshop: Workshop) -> None:
     project = await workshop.project(training=3, test=1)
     for copied, same in zip(project.training_ids, project.test_ids, strict=False):
@@ -225,6 +232,7 @@ async def test_if_all_test_documents_are_copies_no_accuracy_is_left(workshop: Wo
     assert "there are no others" in result.warnings[0]
 
 
+@pytest.mark.slow
 async def test_without_an_index_copies_are_not_looked_for_and_it_is_said_why(
     workshop: Workshop,
 ) -> None:
@@ -238,6 +246,7 @@ async def test_without_an_index_copies_are_not_looked_for_and_it_is_said_why(
     assert (duplicates.num_compared, duplicates.count, result.warnings) == (0, 0, [])
 
 
+@pytest.mark.slow
 async def test_copies_are_not_looked_for_where_that_takes_more_memory_than_there_is(
     workshop: Workshop,
 ) -> None:
@@ -258,6 +267,7 @@ async def test_copies_are_not_looked_for_where_that_takes_more_memory_than_there
     assert "more than half of LIMITS__MEMORY_BYTES, 1,024 MiB" in (duplicates.skipped or "")
 
 
+@pytest.mark.slow
 async def test_a_damaged_index_does_not_keep_a_model_from_being_evaluated(
     workshop: Workshop,
 ) -> None:
@@ -277,6 +287,7 @@ async def test_a_damaged_index_does_not_keep_a_model_from_being_evaluated(
     assert "index the project again" in (duplicates.skipped or "")
 
 
+@pytest.mark.slow
 async def test_documents_indexed_in_part_are_compared_in_part(workshop: Workshop) -> None:
     project = await trained(workshop)
     workshop.document(project, project.test_ids[0]).rename(workshop.path / "aside")

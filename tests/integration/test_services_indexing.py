@@ -127,6 +127,7 @@ async def test_documents_that_cannot_be_read_are_reported_and_the_rest_is_indexe
     assert (await workshop.row(PROJECT_STATUS, id=project.project_id))["index_status"] == "indexed"
 
 
+@pytest.mark.slow
 async def test_a_document_that_can_be_read_again_is_indexed_again(workshop: Workshop) -> None:
     project = await workshop.project(training=2, test=0)
     document_id = project.document_ids[0]
@@ -154,6 +155,7 @@ async def test_at_most_a_hundred_skipped_documents_are_listed_and_all_are_counte
     assert (result.num_skipped, len(result.skipped)) == (120, 100)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -249,6 +251,7 @@ async def test_a_failed_indexing_leaves_a_project_with_the_index_it_had(
         assert status["index_status"] == "failed"
 
 
+@pytest.mark.slow
 async def test_documents_can_lie_in_another_folder_of_the_project(workshop: Workshop) -> None:
     project = await workshop.project(training=1, test=0)
     folder = workshop.path / str(project.project_id) / "incoming" / "today"
@@ -428,6 +431,7 @@ async def test_features_that_are_learned_can_not_be_indexed(workshop: Workshop) 
     assert (await workshop.row(PROJECT_STATUS, id=project.project_id))["index_status"] == "pending"
 
 
+@pytest.mark.slow
 async def test_a_second_indexing_waits_for_the_first_and_nobody_else_does(
     workshop: Workshop,
 ) -> None:

@@ -21,6 +21,7 @@ from lexiclass_worker.repositories import predictions
 from lexiclass_worker.services.model_files import model_files
 from tests.support.corpora import SmallProject, add_document, make_text
 from tests.support.services import Workshop
+from tests.support.variants import examples
 
 PREDICTIONS = "SELECT * FROM prediction ORDER BY document_id"
 PREDICTED = (
@@ -78,6 +79,7 @@ async def test_the_history_holds_what_the_rows_hold_and_the_scores(workshop: Wor
         assert 0 < line["familiarity"] <= 1
 
 
+@pytest.mark.slow
 async def test_many_rows_are_written_as_few_are(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +97,7 @@ async def test_many_rows_are_written_as_few_are(
     assert {row["id"] for row in many if row["document_id"] % 2} <= {row["id"] for row in few}
 
 
+@pytest.mark.slow
 async def test_the_same_message_twice_changes_nothing(workshop: Workshop) -> None:
     project = await trained(workshop)
     task = workshop.context("m")
@@ -162,6 +165,7 @@ async def fail_a_version(workshop: Workshop, project: SmallProject) -> None:
     assert newest[0]["status"] == "failed"
 
 
+@pytest.mark.slow
 async def test_a_newest_version_that_failed_is_passed_over(workshop: Workshop) -> None:
     project = await trained(workshop)
     await fail_a_version(workshop, project)
@@ -169,6 +173,7 @@ async def test_a_newest_version_that_failed_is_passed_over(workshop: Workshop) -
     assert (await workshop.predict(project)).model_version == 1
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("who", ["project", "field", "another project's field", "version"])
 async def test_what_does_not_exist_is_not_found(workshop: Workshop, who: str) -> None:
     project = await trained(workshop, training=3, test=0)
@@ -220,6 +225,7 @@ async def test_documents_that_are_missing_are_counted_and_named(workshop: Worksh
     assert [row["document_id"] for row in await workshop.rows(PREDICTIONS)] == rest
 
 
+@pytest.mark.slow
 async def test_at_most_a_hundred_missing_documents_are_listed(workshop: Workshop) -> None:
     project = await trained(workshop, training=3, test=1)
 
@@ -231,6 +237,7 @@ async def test_at_most_a_hundred_missing_documents_are_listed(workshop: Workshop
     assert result.missing_document_ids == list(range(10_000, 10_100))
 
 
+@pytest.mark.slow
 async def test_a_document_named_twice_is_predicted_once(workshop: Workshop) -> None:
     project = await trained(workshop, training=3, test=1)
     one = project.test_ids[0]
@@ -241,6 +248,7 @@ async def test_a_document_named_twice_is_predicted_once(workshop: Workshop) -> N
     assert len(read_history(workshop.history(project, "m"))) == 1
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("document_ids", "says"),
     [
@@ -262,6 +270,7 @@ async def test_nothing_to_predict_is_an_error(
     assert not workshop.history(project, "m").exists()
 
 
+@pytest.mark.slow
 async def test_documents_that_are_all_missing_are_an_error(workshop: Workshop) -> None:
     project = await trained(workshop, training=3, test=1)
     for document_id in project.test_ids:
@@ -275,6 +284,7 @@ async def test_documents_that_are_all_missing_are_an_error(workshop: Workshop) -
     assert await workshop.rows(PREDICTIONS) == []
 
 
+@pytest.mark.slow
 async def test_a_blank_document_is_predicted(workshop: Workshop) -> None:
     project = await trained(workshop, training=3, test=0)
     async with workshop.sessions.begin() as session:
@@ -285,6 +295,7 @@ async def test_a_blank_document_is_predicted(workshop: Workshop) -> None:
     assert result.predictions_created == 1
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("named", "says"),
     [
@@ -305,6 +316,7 @@ async def test_another_pipeline_than_the_models_is_an_error(
     assert await workshop.rows(PREDICTIONS) == []
 
 
+@pytest.mark.slow
 async def test_naming_the_models_own_pipeline_is_fine(workshop: Workshop) -> None:
     project = await trained(workshop, training=3, test=0)
 
@@ -361,6 +373,7 @@ async def test_a_class_deleted_since_the_training_is_a_clear_error(workshop: Wor
     assert await workshop.rows(PREDICTIONS) == []
 
 
+@pytest.mark.slow
 async def test_a_class_renamed_or_added_since_the_training_does_no_harm(workshop: Workshop) -> None:
     project = await trained(workshop, training=3, test=0)
     await workshop.execute("UPDATE field_class SET name = 'beasts' WHERE name = 'animals'")
@@ -371,6 +384,7 @@ async def test_a_class_renamed_or_added_since_the_training_does_no_harm(workshop
     assert (await workshop.predict(project)).predictions_created == 9
 
 
+@pytest.mark.slow
 async def test_a_message_id_that_cannot_name_a_file_is_refused(workshop: Workshop) -> None:
     project = await trained(workshop, training=3, test=0)
 
@@ -381,6 +395,7 @@ async def test_a_message_id_that_cannot_name_a_file_is_refused(workshop: Worksho
     assert not list(workshop.path.rglob("*escaped*"))
 
 
+@pytest.mark.slow
 async def test_predictions_come_in_batches_with_the_same_outcome(workshop: Workshop) -> None:
     project = await trained(workshop)
     await workshop.predict(project, message_id="whole")
@@ -422,7 +437,8 @@ async def emptied(workshop: Workshop) -> AsyncIterator[Workshop]:
         yield Workshop(workshop.sessions, workshop.settings, Path(directory))
 
 
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
+@settings(max_examples=examples(5), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=records)
 async def test_predictions_of_any_corpus_are_the_same_every_time(
     workshop: Workshop, records: list[tuple[str, str | None]]
@@ -460,6 +476,7 @@ async def test_predictions_of_any_corpus_are_the_same_every_time(
         assert outcomes[0] == outcomes[1]
 
 
+@pytest.mark.slow
 async def test_a_file_that_is_missing_elsewhere_is_no_missing_model(workshop: Workshop) -> None:
     project = await workshop.project(training=2, test=0)
     await workshop.train(project)
@@ -485,6 +502,7 @@ async def swapped(workshop: Workshop) -> SmallProject:
     return project
 
 
+@pytest.mark.slow
 async def test_a_version_with_the_files_of_another_predicts_nothing(workshop: Workshop) -> None:
     project = await swapped(workshop)
 
@@ -497,6 +515,7 @@ async def test_a_version_with_the_files_of_another_predicts_nothing(workshop: Wo
     assert await workshop.rows(PREDICTIONS) == []
 
 
+@pytest.mark.slow
 async def test_a_version_from_before_digests_were_kept_predicts_as_it_did(
     workshop: Workshop,
 ) -> None:

@@ -80,6 +80,7 @@ async def test_the_same_message_twice_is_one_version_and_changes_nothing(
     assert manifest.stat().st_mtime_ns == written
 
 
+@pytest.mark.slow
 async def test_each_message_makes_the_next_version(workshop: Workshop) -> None:
     project = await workshop.project(training=4, test=0)
 
@@ -91,6 +92,7 @@ async def test_each_message_makes_the_next_version(workshop: Workshop) -> None:
     )
 
 
+@pytest.mark.slow
 async def test_two_trainings_of_one_field_at_once_get_versions_of_their_own(
     workshop: Workshop,
 ) -> None:
@@ -102,6 +104,7 @@ async def test_two_trainings_of_one_field_at_once_get_versions_of_their_own(
     assert [model["status"] for model in await workshop.rows(MODELS)] == ["ready", "ready"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("second_message", "version"), [("another", 2), ("one", 1)])
 async def test_a_version_is_numbered_after_the_one_that_is_being_made(
     workshop: Workshop, second_message: str, version: int
@@ -136,6 +139,7 @@ async def test_one_message_delivered_twice_at_once_makes_one_version(workshop: W
     assert (await workshop.train(project, message_id="m")).model_version == 1
 
 
+@pytest.mark.slow
 async def test_two_trainings_on_the_same_data_are_equal(workshop: Workshop) -> None:
     project = await workshop.project(training=6, test=0)
 
@@ -199,6 +203,7 @@ async def test_one_document_is_not_enough(workshop: Workshop) -> None:
         await workshop.train(project)
 
 
+@pytest.mark.slow
 async def test_two_documents_of_two_classes_are_enough(workshop: Workshop) -> None:
     project = await workshop.project(labels=("animals", "vehicles"), training=1, test=0)
 
@@ -267,6 +272,7 @@ async def test_blank_documents_leave_no_vocabulary(workshop: Workshop) -> None:
     assert raised.value.code == "EMPTY_VOCABULARY"
 
 
+@pytest.mark.slow
 async def test_some_blank_documents_do_no_harm(workshop: Workshop) -> None:
     project = await workshop.project(training=5, test=0)
     workshop.document(project, project.document_ids[0]).write_text("")
@@ -344,6 +350,7 @@ async def test_stale_files_of_a_version_are_replaced(workshop: Workshop) -> None
     assert (stale / "manifest.json").is_file()
 
 
+@pytest.mark.slow
 async def test_class_names_may_be_anything_a_column_holds(workshop: Workshop) -> None:
     labels = ("100 %", 'say "no"\n', "naïve 🐎")
     project = await workshop.project(labels=(), training=0, test=0)

@@ -86,6 +86,7 @@ async def test_an_index_serves_every_document_and_changes_no_result(
     }
 
 
+@pytest.mark.slow
 async def test_both_spellings_of_a_locale_have_one_index(
     workshop: Workshop, lookups: Lookups
 ) -> None:
@@ -102,6 +103,7 @@ async def test_both_spellings_of_a_locale_have_one_index(
     assert lookups() == {"predict": {"indexed": 36}}
 
 
+@pytest.mark.slow
 async def test_each_set_of_parameters_has_an_index_of_its_own_that_serves_its_models(
     workshop: Workshop, lookups: Lookups
 ) -> None:
@@ -119,6 +121,7 @@ async def test_each_set_of_parameters_has_an_index_of_its_own_that_serves_its_mo
     assert [set(found) for found in lookups().values()] == [{"missing"}] * 3
 
 
+@pytest.mark.slow
 async def test_documents_edited_since_are_read_as_they_are_now(
     workshop: Workshop, indexed: SmallProject, lookups: Lookups
 ) -> None:

@@ -40,6 +40,7 @@ async def mislabel_training_data(workshop: Workshop, project: SmallProject) -> N
     )
 
 
+@pytest.mark.slow
 async def test_a_field_whose_rule_is_promoted_serves_nothing_by_itself(
     workshop: Workshop, models: AsyncModels
 ) -> None:
@@ -114,6 +115,7 @@ async def test_a_rule_that_would_leave_a_field_without_is_refused_unless_forced(
         await models.serve(4711, ServingRule.NEWEST, **ANNA)
 
 
+@pytest.mark.slow
 async def test_a_newer_version_that_serves_by_itself_and_measures_worse_is_warned_of(
     workshop: Workshop, models: AsyncModels, cli: Run
 ) -> None:

@@ -78,6 +78,7 @@ async def test_what_is_made_with_a_key_is_signed_and_used(workshop: Workshop) ->
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_reports_of_before_a_key_or_of_an_older_one_are_signed(workshop: Workshop) -> None:
     project = await complete(workshop)
     await workshop.evaluate(project)
@@ -114,6 +115,7 @@ def test_what_is_signed_is_what_the_documentation_says() -> None:
     assert index_content(1, "icu-en", "d" * 64) == b'["index",1,"icu-en","' + b"d" * 64 + b'"]'
 
 
+@pytest.mark.slow
 async def test_what_was_made_without_a_key_is_refused_until_it_is_signed(
     workshop: Workshop,
 ) -> None:
@@ -161,6 +163,7 @@ async def test_whoever_writes_rows_and_files_but_has_no_key_is_refused(workshop:
     assert ("icu-en", "refused") in outcomes(await sign(workshop, project))
 
 
+@pytest.mark.slow
 async def test_the_signature_of_one_version_is_none_of_another(workshop: Workshop) -> None:
     use_keys(workshop, NEW)
     project = await complete(workshop)
@@ -174,6 +177,7 @@ async def test_the_signature_of_one_version_is_none_of_another(workshop: Worksho
     await workshop.predict(project, model_version=1)
 
 
+@pytest.mark.slow
 async def test_a_changed_model_is_not_signed(workshop: Workshop) -> None:
     project = await complete(workshop)
     rewrite_json(workshop.model(project), CLASSES, ["vehicles", "animals", "kitchen"])

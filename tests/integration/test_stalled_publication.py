@@ -67,6 +67,7 @@ def contents(url: str, folder: PurePosixPath) -> set[bytes]:
     return {store.cat_file(key) for key in store.find(f"{url}/{folder}")}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "last",
     [
@@ -149,6 +150,7 @@ class Meanwhile:
         return request
 
 
+@pytest.mark.slow
 def test_whenever_a_later_attempt_publishes_its_files_are_there_in_the_end(
     url: str, tmp_path: Path
 ) -> None:

@@ -60,6 +60,7 @@ async def test_a_text_a_file_or_a_pipe_is_predicted_and_nothing_stored(
     assert len(await workshop.rows("SELECT id FROM document")) == len(project.document_ids)
 
 
+@pytest.mark.slow
 async def test_a_text_that_cannot_be_predicted_says_why(
     workshop: Workshop, cli: Run, tmp_path: Path
 ) -> None:
@@ -96,6 +97,7 @@ async def test_a_text_that_cannot_be_predicted_says_why(
     await asyncio.to_thread(with_one)
 
 
+@pytest.mark.slow
 async def test_a_prediction_says_what_it_replaced_by_version(workshop: Workshop) -> None:
     project = await workshop.project(training=4, test=2)
     await workshop.train(project)

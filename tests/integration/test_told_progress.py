@@ -28,6 +28,7 @@ def units(readings: list[Reading]) -> dict[str, tuple[str | None, int | None, in
     return {str(now.stage): (now.unit, now.done, now.total) for now in readings}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("is_indexed", [True, False])
 async def test_each_operation_counts_what_it_works_on(workshop: Workshop, is_indexed: bool) -> None:
     project = await workshop.project()

@@ -48,6 +48,7 @@ async def test_a_training_that_cannot_fit_is_refused_with_the_estimate_and_one_t
     assert (row["status"], row["metrics"]["error"]["code"]) == ("failed", "MEMORY_LIMIT")
 
 
+@pytest.mark.slow
 async def test_what_was_estimated_to_fit_does(workshop: Workshop) -> None:
     project = await workshop.project()
     may_take(workshop, 64 * MIB)

@@ -83,6 +83,7 @@ def on(workshop: Workshop, kind: str) -> Iterator[Storage]:
         yield LocalStorage(workshop.path)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("kind", "damage"),
     [("disk", flip_a_byte), ("object store", cut_a_file), ("object store", flip_a_byte)],
@@ -109,6 +110,7 @@ async def test_files_that_do_not_come_back_as_written_make_no_version_ready(
     assert (await workshop.predict(project)).model_version == 1
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("kind", "damage"), [("disk", cut_a_file), ("object store", lose_a_file)])
 async def test_a_publication_that_loses_something_makes_no_version_ready(
     workshop: Workshop, kind: str, damage: Callable[[Path], None]
@@ -139,6 +141,7 @@ async def test_what_is_verified_is_kept_in_the_row(workshop: Workshop) -> None:
 # Promoting
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", ["disk", "object store"])
 async def test_a_version_whose_files_were_changed_or_are_gone_is_not_promoted(
     workshop: Workshop, kind: str, tmp_path: Path
@@ -164,6 +167,7 @@ async def test_a_version_whose_files_were_changed_or_are_gone_is_not_promoted(
     assert (await workshop.row("SELECT promoted_at FROM model"))["promoted_at"] is None
 
 
+@pytest.mark.slow
 async def test_a_version_with_the_files_of_another_is_not_promoted(workshop: Workshop) -> None:
     project = await workshop.project(training=4, test=0)
     for _ in range(2):

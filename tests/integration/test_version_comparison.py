@@ -52,6 +52,7 @@ async def test_evaluations_are_compared_document_by_document(workshop: Workshop)
     assert (changes.num_labels_added, changes.num_labels_changed) == (0, 5)
 
 
+@pytest.mark.slow
 async def test_what_was_erased_leaves_comparisons_of_the_rest(workshop: Workshop) -> None:
     project = await two_versions(workshop)
     rows = await workshop.rows("SELECT test_errors FROM model")
@@ -75,6 +76,7 @@ def test_a_version_is_not_compared_with_itself(cli: Run) -> None:
     assert "version 1 is named twice" in " ".join(outcome.err.split())
 
 
+@pytest.mark.slow
 async def test_what_the_rows_alone_say_is_what_the_library_says(workshop: Workshop) -> None:
     project = await two_versions(workshop)
     (by_library,) = (await compared(workshop, project)).differences
@@ -93,6 +95,7 @@ async def test_what_the_rows_alone_say_is_what_the_library_says(workshop: Worksh
     assert found.parameters == {}
 
 
+@pytest.mark.slow
 async def test_versions_of_different_test_sets_are_shown_without_a_verdict(
     workshop: Workshop,
 ) -> None:

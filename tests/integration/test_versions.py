@@ -354,6 +354,7 @@ async def test_the_history_says_who_when_why_and_on_what_data(
     assert len(events[0].training_digest) == 64
 
 
+@pytest.mark.slow
 async def test_other_data_have_another_digest(workshop: Workshop) -> None:
     project = await workshop.project(training=4, test=0)
     await workshop.train(project)
@@ -368,6 +369,7 @@ async def test_other_data_have_another_digest(workshop: Workshop) -> None:
 # Numbers
 
 
+@pytest.mark.slow
 async def test_a_number_that_another_program_takes_is_passed_over(workshop: Workshop) -> None:
     """It inserts a row without the lock that trainings number themselves under."""
     project: SmallProject = await workshop.project(training=4, test=0)

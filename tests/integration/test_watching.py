@@ -180,6 +180,7 @@ async def _collect(client: AsyncTaskClient, task: int, **options: Any) -> list[T
     return [event async for event in client.watch(task, **options)]
 
 
+@pytest.mark.slow
 async def test_without_redis_the_row_is_watched(
     database_uri: str, client: AsyncTaskClient, run: Run
 ) -> None:
@@ -201,6 +202,7 @@ async def test_without_redis_the_row_is_watched(
     assert seen[-1].status is TaskStatus.SUCCEEDED
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("fault", ["flushed", "disconnected"])
 async def test_a_fault_of_redis_hides_neither_progress_nor_the_end(
     client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis, fault: str
@@ -234,6 +236,7 @@ async def test_a_fault_of_redis_hides_neither_progress_nor_the_end(
     assert [event.progress for event in seen] == sorted(event.progress for event in seen)
 
 
+@pytest.mark.slow
 async def test_nothing_is_shown_of_a_worker_that_has_lost_the_task_nor_what_is_no_event(
     client: AsyncTaskClient, run: Run, live: LiveEvents, server: redis.asyncio.Redis
 ) -> None:
@@ -288,6 +291,7 @@ async def test_an_attempt_that_failed_is_followed_by_the_next(
 # Leaving
 
 
+@pytest.mark.slow
 async def test_no_watcher_leaves_a_connection_behind(
     client: AsyncTaskClient, run: Run, server: redis.asyncio.Redis
 ) -> None:
@@ -473,6 +477,7 @@ async def test_redis_is_told_at_most_twice_a_second_and_the_row_every_few_second
     assert 1 <= row["times"] <= 1 + passed_s / 3
 
 
+@pytest.mark.slow
 async def test_a_redis_that_is_down_costs_a_task_nothing(workshop: Workshop) -> None:
     live = LiveEvents(f"redis://127.0.0.1:{free_port()}/0", "dramatiq")
     warned = asyncio.Event()

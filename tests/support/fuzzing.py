@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+from tests.support import variants
 from tests.support.forks import outcome
 
 # What failed once is tried first the next time; what is mended belongs into the tests.
@@ -63,7 +64,9 @@ def _round(
         "phases": [Phase.reuse, Phase.generate, Phase.shrink],
     }
     if is_short:
-        limits = settings(max_examples=_FEW, database=None, derandomize=True, **common)
+        limits = settings(
+            max_examples=variants.examples(_FEW), database=None, derandomize=True, **common
+        )
         limits(given(examples)(examine))()
         return
     limits = settings(

@@ -23,6 +23,7 @@ print(json.dumps([status, loaded]), file=sys.stderr)
 """
 
 
+@pytest.mark.slow_variants(2)
 @pytest.mark.parametrize(
     ("package", "arguments"),
     [
@@ -50,6 +51,7 @@ def test_a_command_that_computes_nothing_loads_no_library_for_it(
     assert run.stdout
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("package", ["lexiclass", "lexiclass_worker"])
 def test_the_version_is_told_and_a_misspelt_command_is_guessed(
     package: str, tmp_path: Path

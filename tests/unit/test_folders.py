@@ -226,6 +226,7 @@ def test_no_descriptor_stays_open(root: Folder) -> None:
     assert psutil.Process().num_fds() == before
 
 
+@pytest.mark.slow
 def test_a_folder_of_any_number_of_levels_is_removed_and_not_read(root: Folder) -> None:
     levels = 1500
     place = os.open(str(root.location), os.O_RDONLY)

@@ -183,6 +183,7 @@ def come_and_go(cache: Path) -> None:
         shutil.rmtree(making)
 
 
+@pytest.mark.slow
 def test_copies_that_come_and_go_meanwhile_disturb_nobody(tmp_path: Path) -> None:
     store, kept = Store(), copies(tmp_path)
     use(kept, store)
@@ -282,6 +283,7 @@ def leave_what_is_no_copy(project: Path) -> None:
     os.mkfifo(project / "fifo")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "leave",
     [

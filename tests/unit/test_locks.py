@@ -228,6 +228,7 @@ def installed_by(tmp_path: Path, *arguments: str) -> tuple[str, list[str]]:
     return done.stdout + done.stderr, index.asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

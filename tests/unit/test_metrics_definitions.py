@@ -268,6 +268,7 @@ class TestProcesses:
         assert read(directory, f"{duration}_bucket", le="75.0", **TRAINING) == 0
         assert read(directory, f"{duration}_bucket", le="100.0", **TRAINING) == 2
 
+    @pytest.mark.slow
     def test_files_do_not_pile_up_over_restarts(self, directory: Path) -> None:
         for _ in range(3):
             end(start_process(directory))
@@ -301,6 +302,7 @@ class TestProcesses:
         finally:
             counting.close_metrics()
 
+    @pytest.mark.slow_variants
     @pytest.mark.parametrize(
         "content", [b"", b"\x00" * 4, b"\xff" * 64], ids=["empty", "short", "garbage"]
     )

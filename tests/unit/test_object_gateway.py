@@ -24,6 +24,7 @@ from lexiclass_worker.artifacts.gateway import Gateway
 from lexiclass_worker.artifacts.generations import Checksum
 from lexiclass_worker.artifacts.stored_project import StoredProject
 from lexiclass_worker.errors import StorageUnavailable
+from tests.support.variants import examples
 from tests.support.workers import wait_until
 
 NO_FILE = Checksum(1, "0" * 64)
@@ -202,6 +203,7 @@ def opened() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("is_writer", [True, False])
 def test_a_job_holds_few_indexes_however_many_it_names(store: Path, *, is_writer: bool) -> None:
     """The lock of each is a file that its worker has open, among those of all tasks."""
@@ -289,7 +291,7 @@ class Answer(bytearray):
     streams=st.integers(1, 4),
     steps=st.lists(st.integers(0, 3), max_size=60),
 )
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 def test_unread_answers_of_all_streams_of_a_job_fit_one_budget(
     sizes: list[int], streams: int, steps: list[int]
 ) -> None:

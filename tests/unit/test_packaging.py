@@ -231,6 +231,7 @@ def test_a_workers_process_loads_no_machine_learning() -> None:
     assert of_library(loaded) == set()
 
 
+@pytest.mark.slow
 def test_services_load_neither_the_queue_nor_machine_learning() -> None:
     loaded = loaded_by(
         *(
@@ -243,5 +244,6 @@ def test_services_load_neither_the_queue_nor_machine_learning() -> None:
     assert of_library(loaded) == set()
 
 
+@pytest.mark.slow
 def test_importing_a_corpus_needs_no_queue() -> None:
     assert "dramatiq" not in loaded_by("lexiclass_worker.admin.importing")

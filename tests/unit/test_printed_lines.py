@@ -44,6 +44,7 @@ def test_what_a_terminal_would_act_upon_is_escaped() -> None:
     assert told(b"a\x1b[2Jb\x00\xff\tc \xe2\x80\xae\n") == ["a\\x1b[2Jb\\x00\\xff c \\u202e"]
 
 
+@pytest.mark.slow
 def test_a_line_without_end_is_cut_and_not_kept() -> None:
     lines: list[str] = []
     printed = PrintedLines(lines.append, Clock())

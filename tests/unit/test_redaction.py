@@ -16,6 +16,7 @@ from lexiclass_worker.config import Settings
 from lexiclass_worker.redaction import Redactor
 from lexiclass_worker.telemetry.log_lines import _LONGEST_TEXT
 from tests.support.secrets import ODD_PASSWORDS, traces
+from tests.support.variants import examples
 
 # What writes a text inside another one, without the quotes around it.
 INNER: dict[str, Callable[[str], str]] = {
@@ -52,7 +53,7 @@ PASSWORDS = st.one_of(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.sampled_from(sorted(INNER)), st.sampled_from(sorted(OUTER)), PASSWORDS)
 def test_a_secret_is_found_whatever_writes_it_inside_what(
     inner: str, outer: str, password: str
@@ -89,6 +90,7 @@ def test_a_secret_is_found_wherever_it_begins_in_what_is_encoded(
     assert encode(password.encode()).rstrip("=")[2:-2] not in shown
 
 
+@pytest.mark.slow
 def test_a_text_is_masked_before_it_is_cut() -> None:
     from lexiclass_worker.telemetry.log_lines import _plain
 
@@ -114,6 +116,7 @@ def test_values_of_json_have_no_secret_in_names_and_texts() -> None:
     assert found == {"a *** b": ["***", 7, None, {"x": ["***"]}]}
 
 
+@pytest.mark.slow_variants(2)
 @pytest.mark.parametrize("odd", ["\\", "'", "%", "&amp;", "\\'", "\n"])
 def test_what_escapes_costs_linear_time(odd: str) -> None:
     """A pattern that tried every division of this text would not end."""

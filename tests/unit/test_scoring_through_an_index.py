@@ -17,6 +17,7 @@ from lexiclass_worker.jobs.inputs import ProjectDocuments
 from lexiclass_worker.ml import local_files
 from lexiclass_worker.ml.documents import StoredDocuments
 from lexiclass_worker.ml.scoring import Scored, score
+from tests.support.variants import examples
 
 KNOWN = "red green blue apple pear plum sky sea".split()
 UNKNOWN = ["zebra", "quagga", "Größe", "ภาษา"]
@@ -85,7 +86,7 @@ def settled() -> Iterator[None]:
         yield
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(
     generations=st.lists(GENERATION, min_size=2, max_size=4),
     after=WRITES,

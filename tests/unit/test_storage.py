@@ -152,6 +152,7 @@ def test_what_is_staged_is_read_back_from_the_storage(storage: Storage, tmp_path
     assert not storage.is_directory(P("1/models/2/v3"))
 
 
+@pytest.mark.slow
 def test_two_that_remove_one_folder_both_succeed(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path)
     for _ in range(5):
@@ -372,6 +373,7 @@ def test_what_another_has_published_since_is_not_withdrawn(tmp_path: Path, kind:
     assert list((tmp_path / "storage" / ".scratch").iterdir()) == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_what_another_publishes_at_that_very_moment_is_not_withdrawn(
     tmp_path: Path, kind: str
@@ -461,6 +463,7 @@ def test_what_its_owner_removes_meanwhile_hinders_no_tidying(
     assert memory.remove_abandoned(older_than_s=-60) == []
 
 
+@pytest.mark.slow
 def test_scratch_that_is_used_stays_however_long_nothing_is_written_there(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path)
     with storage.scratch() as used:
@@ -524,6 +527,7 @@ def test_a_protocol_nobody_knows_is_an_error() -> None:
         open_storage("nosuch://bucket")
 
 
+@pytest.mark.slow_variants
 def test_of_more_texts_than_are_transferred_together_none_is_lost(storage: Storage) -> None:
     texts = [(P(f"7/documents/{number}.txt"), str(number)) for number in range(600)]
 

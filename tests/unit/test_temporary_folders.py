@@ -79,6 +79,7 @@ def test_a_link_that_somebody_put_there_is_not_followed(temporary: Path) -> None
         pass
 
 
+@pytest.mark.slow
 def test_folders_without_end_hold_up_nobody_else(temporary: Path) -> None:
     """A child writes there."""
     left = own_temporary_directory("lexiclass-scratch") / "left"

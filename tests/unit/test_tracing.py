@@ -45,6 +45,7 @@ def test_without_a_span_nothing_is_kept() -> None:
     assert current_trace_context() is None
 
 
+@pytest.mark.slow
 def test_nothing_is_set_up_where_no_variable_asks_for_traces() -> None:
     script = (
         "import sys, threading; import lexiclass_worker.worker, lexiclass_core.client\n"

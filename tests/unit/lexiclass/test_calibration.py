@@ -92,6 +92,7 @@ def test_classes_with_scores_of_their_own_kind_are_calibrated_by_themselves() ->
     assert loss(PooledSigmoids.fit(scores * askew[0] + askew[1], codes)) < loss(shared) - 0.05
 
 
+@pytest.mark.slow
 def test_a_class_is_calibrated_the_more_by_itself_the_more_documents_it_has() -> None:
     """There is no number of documents at which the method would change."""
     scores, codes = sample(2000, 3, 3.0)

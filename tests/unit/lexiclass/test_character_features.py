@@ -194,6 +194,7 @@ def test_bad_parameters_are_refused(parameters: dict[str, Any]) -> None:
         counting_extractor(**parameters)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("analyzer", ["char_wb", "both"])
 @pytest.mark.parametrize("features", ["bow", "tfidf"])
 def test_an_index_and_texts_give_the_same_model_and_answers(

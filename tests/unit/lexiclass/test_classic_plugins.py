@@ -344,6 +344,7 @@ def test_columns_are_those_that_most_predictions_agree_with(
         assert columns.tolist() == list(range(num_classes))
 
 
+@pytest.mark.slow
 def test_columns_of_thousands_of_classes_are_found_without_a_table_of_all_by_all() -> None:
     num_classes = 5_000
     order = np.random.default_rng(0).permutation(num_classes)

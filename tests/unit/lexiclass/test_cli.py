@@ -331,6 +331,7 @@ def test_documents_without_numbers_are_numbered(lexiclass: Command, tmp_path: Pa
     assert "mixed.csv:3 has the id 'x'" in failed.err
 
 
+@pytest.mark.slow
 def test_the_command_is_the_module_and_ends_well_where_its_reader_stops(
     tmp_path: Path, lexiclass: Command, table: Path
 ) -> None:

@@ -79,6 +79,7 @@ def test_documents_of_the_training_and_wrong_labels_are_found(
     assert report.mistakes[0].text == first["text"].upper() + "  \n"
 
 
+@pytest.mark.slow
 def test_a_test_set_of_its_own_says_that_the_training_documents_are_missing(
     lexiclass: Command, tmp_path: Path, rows: list[dict[str, str]]
 ) -> None:
@@ -134,6 +135,7 @@ def test_documents_of_many_classes_have_no_report(
     assert "one class each" in " ".join(result.err.split())
 
 
+@pytest.mark.slow
 def test_a_folder_of_documents_is_divided_by_folder_and_script(
     lexiclass: Command, tmp_path: Path, make_corpus: MakeCorpus
 ) -> None:

@@ -125,6 +125,7 @@ def test_a_row_with_too_many_columns_is_refused(tmp_path: Path) -> None:
     assert reasons(records) == {"c.csv:3": "has 3 columns, the first line has 2"}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("rows", [20, 50_000])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
 def test_tables_come_in_any_encoding(tmp_path: Path, encoding: str, rows: int) -> None:

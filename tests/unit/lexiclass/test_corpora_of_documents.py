@@ -222,6 +222,7 @@ def test_no_process_is_left_behind_when_reading_stops_early(tmp_path: Path) -> N
     # An open pipe or a running process would be a ResourceWarning, which fails the test.
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("document_format", "expected"),
     [

@@ -183,6 +183,7 @@ def test_numbers_of_classes_get_the_names_that_a_data_set_of_hugging_face_gives_
     assert labelled(records) == [("one", "Sports"), ("two", "World"), ("three", None)]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("name", "data"),
     [
@@ -437,6 +438,7 @@ def test_a_table_whose_library_is_missing_says_what_to_install(
     )
 
 
+@pytest.mark.slow
 def test_a_large_workbook_is_recognised_whatever_it_is_called(tmp_path: Path) -> None:
     texts = [hashlib.sha512(number.to_bytes(2)).hexdigest() for number in range(2500)]
     data = workbook(a=[["text", "label"], *([text, "a"] for text in texts)])
@@ -466,6 +468,7 @@ def test_a_row_of_a_workbook_that_is_longer_than_the_first_is_refused(tmp_path: 
     }
 
 
+@pytest.mark.slow
 def test_a_column_of_parquet_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     arrays = [pa.array(["one"]), pa.array(["two"]), pa.array(["a"]), pa.array([1]), pa.array([2])]
     names = ["text", "text", "label", "other", "other"]
@@ -496,6 +499,7 @@ def rows_of(*texts: Any, label: str = "a") -> bytes:
     return parquet([{"id": n, "text": text, "label": label} for n, text in enumerate(texts)])
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("train", "test"),
     [
@@ -536,6 +540,7 @@ def test_a_data_set_of_parquet_files_may_be_zipped(tmp_path: Path) -> None:
     assert (record.where, record.split) == ("c/train.parquet:1", "train")
 
 
+@pytest.mark.slow
 def test_parquet_files_without_splits_in_their_names_have_none(tmp_path: Path) -> None:
     write(tmp_path / "part-0.parquet", rows_of("one"))
     write(tmp_path / "part-1.parquet", rows_of("two"))

@@ -158,6 +158,7 @@ def test_a_stray_byte_changes_nothing_of_the_rows_around_it(
     assert sum(text in rows for text in texts) == 200
 
 
+@pytest.mark.slow_variants(2)
 @pytest.mark.parametrize("cut", [0, 1])
 @pytest.mark.parametrize("encoding", ["gb18030", "big5hkscs", "euc_jis_2004"])
 def test_a_file_larger_than_what_is_looked_at_is_read_as_a_small_one(
@@ -172,6 +173,7 @@ def test_a_file_larger_than_what_is_looked_at_is_read_as_a_small_one(
     assert record.text == row
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("encoding", ["gb18030", "cp932", "big5hkscs", "euc_jis_2004"])
 def test_long_files_of_a_folder_are_sampled_though_characters_are_cut(
     encoding: str, tmp_path: Path

@@ -48,6 +48,7 @@ from lexiclass.self_digest import dump_with_digest, load_with_digest
 from lexiclass.serialization import read_all_arrays, write_arrays
 from lexiclass.tokens import TokenMatrix
 from tests.support.easy_corpus import Corpus
+from tests.support.variants import examples
 
 
 def documents(texts: dict[int, str]) -> list[Document]:
@@ -88,7 +89,7 @@ CORPORA = st.dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(40))
 @given(before=CORPORA, after=CORPORA)
 def test_an_updated_index_equals_a_new_one(
     tmp_path_factory: pytest.TempPathFactory, before: dict[int, str], after: dict[int, str]
@@ -241,6 +242,7 @@ def test_a_killed_build_leaves_the_index_and_the_next_one_goes_on_from_it(tmp_pa
     assert not list(tmp_path.glob("shard-*.json"))
 
 
+@pytest.mark.slow
 def test_shards_of_a_killed_build_are_not_tokenized_again(
     tmp_path: Path, tokenized: list[str]
 ) -> None:
@@ -269,6 +271,7 @@ def tokenized(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
+@pytest.mark.slow
 def test_shards_that_were_signed_are_gone_on_from(tmp_path: Path, tokenized: list[str]) -> None:
     texts = {number: f"text {number}" for number in range(4)}
     signer = Signer(b"a key")
@@ -302,6 +305,7 @@ def test_shards_that_another_has_made_are_not(
     assert {path.name for path in tmp_path.iterdir()} == {"index.json", *index.manifest.files}
 
 
+@pytest.mark.slow
 def test_a_signature_is_of_one_shard_and_its_checksum(tmp_path: Path, tokenized: list[str]) -> None:
     texts = {number: f"text {number}" for number in range(4)}
     signer = Signer(b"a key")
@@ -326,6 +330,7 @@ def _die() -> None:
     raise RuntimeError("killed")
 
 
+@pytest.mark.slow
 def test_what_a_killed_build_has_damaged_is_not_used(tmp_path: Path) -> None:
     texts = {number: f"text {number}" for number in range(3)}
     killed_while_indexing(tmp_path, texts, after_shards=2)
@@ -425,8 +430,11 @@ def test_many_small_and_sparse_shards_become_one(tmp_path: Path) -> None:
     assert len(index.manifest.terms) <= 16
 
 
+@pytest.mark.slow
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+    max_examples=examples(25),
 )
 @given(
     corpora=st.lists(CORPORA, min_size=1, max_size=4),
@@ -771,8 +779,9 @@ OTHERS = st.lists(
 )
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("features", ["bow", "tfidf"])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(15))
 @given(before=OTHERS, after=OTHERS)
 def test_documents_that_are_not_trained_on_leave_no_trace_in_a_model(
     tmp_path_factory: pytest.TempPathFactory,

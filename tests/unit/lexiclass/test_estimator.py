@@ -105,6 +105,7 @@ def test_classes_may_be_true_and_false() -> None:
     assert LexiClassClassifier().fit(TEXTS, y).predict(TEXTS).tolist() == y
 
 
+@pytest.mark.slow
 def test_cross_validation_and_searches_take_it() -> None:
     assert cross_val_score(LexiClassClassifier(), TEXTS, LABELS, cv=3).tolist() == [1, 1, 1]
     probabilities = cross_val_predict(
@@ -121,6 +122,7 @@ def test_cross_validation_and_searches_take_it() -> None:
     assert search.predict(TEXTS[:5]).tolist() == LABELS[:5]
 
 
+@pytest.mark.slow
 def test_a_search_varies_one_parameter_of_a_plugin_beside_others() -> None:
     given = {"loss": "hinge", "C": 5.0}
     model = LexiClassClassifier(classifier_params=given)

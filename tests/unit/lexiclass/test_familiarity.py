@@ -136,6 +136,7 @@ def test_whether_texts_or_tokens_were_given_changes_nothing() -> None:
     )
 
 
+@pytest.mark.slow
 def test_several_classes_a_document_make_no_difference() -> None:
     texts = written(300, seed=1)
     labels = [{"even"} if number % 2 else {"odd", "any"} for number in range(300)]
@@ -147,6 +148,7 @@ def test_several_classes_a_document_make_no_difference() -> None:
     )
 
 
+@pytest.mark.slow
 def test_features_that_do_not_tell_known_words_tell_no_familiarity(tmp_path: Path) -> None:
     pytest.importorskip("gensim")
     pipeline = trained_on(written(60, seed=1), feature_extractor="fasttext")

@@ -22,6 +22,7 @@ from lexiclass import (
 from tests.support.damage import damaged, rewrite_manifest
 from tests.support.easy_corpus import Corpus, MakeCorpus
 from tests.support.tiny_encoder import write_encoder, write_tokenizer
+from tests.support.variants import examples
 
 pytestmark = pytest.mark.heavy
 
@@ -132,7 +133,7 @@ def test_training_twice_gives_the_same_bytes_and_tells_how_far_it_is(
     assert steps[-1][0] == steps[-1][1]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60))
 @given(data=st.data())
 def test_no_changed_byte_goes_unnoticed(
     trained_model: tuple[Pipeline, Path], data: st.DataObject

@@ -44,6 +44,7 @@ documents_of_words = st.lists(
 )
 
 
+@pytest.mark.slow_variants
 @given(documents_of_words, st.data())
 @pytest.mark.parametrize("name", ["bow", "tfidf"])
 @pytest.mark.parametrize("parameters", [{"min_df": 1}, {"min_df": 0.2, "ngram_range": (1, 2)}])
@@ -139,6 +140,7 @@ def test_equal_rows_are_found_sparse_and_dense() -> None:
         assert keys[0] == keys[2] != keys[1]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("copies", [1, 2])
 def test_confidence_is_the_share_that_is_right(copies: int) -> None:
     texts, labels = topics(900)
@@ -200,6 +202,7 @@ def test_what_was_learned_by_heart_is_not_believed(
     assert pipeline.predict(topics(300, seed=1)[0]).confidence.mean() < 0.62
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [1, 3])
 def test_documents_of_few_words_are_not_believed_more_than_they_are_right(words: int) -> None:
     texts, labels = topics(900)
@@ -211,6 +214,7 @@ def test_documents_of_few_words_are_not_believed_more_than_they_are_right(words:
     assert predictions.confidence.mean() == pytest.approx(right, abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [1, 3])
 def test_with_several_classes_few_words_are_not_believed_more_either(words: int) -> None:
     texts, labels = topics(900)
@@ -248,6 +252,7 @@ def test_how_many_words_are_known_is_said_beside_each_prediction(feature_extract
     assert pipeline.predict([]).known_words is None
 
 
+@pytest.mark.slow
 def test_embeddings_of_words_do_not_tell_how_much_they_rest_on() -> None:
     pytest.importorskip("gensim")
     texts, labels = topics(60)
@@ -257,6 +262,7 @@ def test_embeddings_of_words_do_not_tell_how_much_they_rest_on() -> None:
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
 
 
+@pytest.mark.slow
 def test_documents_without_a_token_teach_nothing() -> None:
     texts, labels = topics(90)
     taught, not_taught = (Pipeline(PipelineSpec(feature_extractor="tfidf")) for _ in range(2))
@@ -270,6 +276,7 @@ def test_documents_without_a_token_teach_nothing() -> None:
     assert empty_class.classes == ("a", "b", "c", "d")
 
 
+@pytest.mark.slow
 def test_the_order_of_documents_and_another_seed_move_confidences_little() -> None:
     texts, labels = topics(1500)
     test_texts, _ = topics(600, seed=1)

@@ -22,6 +22,7 @@ from lexiclass import (
     default_registry,
 )
 from tests.support.tiny_encoder import write_encoder, write_tokenizer
+from tests.support.variants import examples
 
 if TYPE_CHECKING:  # modules are collected where the libraries are not installed, too
     from lexiclass.plugins.tokenizers.huggingface import HuggingFaceTokenizer
@@ -134,7 +135,9 @@ def test_the_usual_encoder_is_computed_as_the_library_does() -> None:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     name=st.sampled_from(DOCUMENTS),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lexiclass import InvalidParameters, NoDocuments
 from lexiclass.report.comparison import compare_predictions, model_changes
 from lexiclass.report.comparison_model import ComparedFigure, Comparison
+from tests.support.variants import examples
 
 rows = st.lists(st.tuples(*[st.sampled_from("abc")] * 3), min_size=1, max_size=40)
 
@@ -23,7 +24,7 @@ def figures(found: Comparison) -> list[ComparedFigure]:
     return [found.accuracy, found.macro_f1, *found.classes]
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(rows)
 def test_intervals_bracket_their_points_and_documents_are_counted(
     drawn: list[tuple[str, str, str]],
@@ -43,7 +44,7 @@ def test_intervals_bracket_their_points_and_documents_are_counted(
     assert Comparison.model_validate(json.loads(found.model_dump_json())) == found
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.lists(st.tuples(*[st.sampled_from("abc")] * 2), min_size=1, max_size=40))
 def test_equal_predictions_differ_by_nothing_with_p_of_1(drawn: list[tuple[str, str]]) -> None:
     found = of_rows([(true, said, said) for true, said in drawn])
@@ -54,7 +55,7 @@ def test_equal_predictions_differ_by_nothing_with_p_of_1(drawn: list[tuple[str, 
         assert (each.difference.value, each.p_value) == (0, 1)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(rows, st.permutations("abc"))
 def test_renaming_classes_changes_nothing(
     drawn: list[tuple[str, str, str]], names: list[str]
@@ -122,6 +123,7 @@ def test_columns_of_other_lengths_are_refused() -> None:
         compare_predictions([], [], [])
 
 
+@pytest.mark.slow
 def test_many_classes_take_little_memory() -> None:
     labels = [f"class {number % 5_000}" for number in range(10_000)]
     second = [*labels[1:21], *labels[20:]]

@@ -47,8 +47,8 @@ NEEDED = {
     "xgboost": "xgboost",
 }
 
-# Of a model, each a process of its own: 10, and 40 in the thorough profile (10 of those that take
-# seconds); `make fuzz` tries more.
+# Of a model, each a process of its own: 4, in `make test-all` 10, and 40 in the thorough profile
+# (10 of those that take seconds); `make fuzz` tries more.
 MUTATIONS = hypothesis.settings().max_examples * 2 // 5
 
 
@@ -92,6 +92,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return directory / "model"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.timeout(600)
 def test_a_changed_model_predicts_or_is_refused_and_nothing_else(
     trained: Path, tmp_path: Path

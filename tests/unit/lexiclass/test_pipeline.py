@@ -23,6 +23,7 @@ from lexiclass import (
 )
 from lexiclass.manifest import Manifest
 from tests.support.easy_corpus import Corpus, MakeCorpus
+from tests.support.variants import examples
 
 
 @pytest.mark.parametrize("feature_extractor", ["bow", "tfidf"])
@@ -170,7 +171,7 @@ def test_a_spec_is_spelled_out() -> None:
     assert Pipeline(pipeline.spec).spec == pipeline.spec
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(20))
 @given(texts=st.lists(st.text(max_size=40), max_size=5))
 def test_a_loaded_model_predicts_the_same(
     trained: Pipeline, loaded: Pipeline, texts: list[str]
@@ -227,6 +228,7 @@ print(pipeline.save(Path(sys.argv[1])).model_digest)
 """
 
 
+@pytest.mark.slow
 def test_training_twice_gives_the_same_bytes_whatever_the_hash_seed(tmp_path: Path) -> None:
     digests = {
         subprocess.run(

@@ -52,6 +52,7 @@ def build_often(build: Callable[[Path, int], object], directory: Path) -> None:
         build(directory, generation)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("build", "read"), [(build_tokens, read_tokens), (build_vectors, read_vectors)]
 )

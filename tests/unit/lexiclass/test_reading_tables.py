@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
 from lexiclass.corpora import Columns, CorpusSummary
 from tests.support.records import Read, Record, labelled_texts
+from tests.support.variants import examples
 
 
 @pytest.fixture
@@ -436,7 +437,7 @@ def _quoted(cell: str) -> str:
     return f'"{cell.replace(QUOTE, QUOTE * 2)}"' if {*cell} & {QUOTE, ",", "\n"} else cell
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @example(
     rows=[(("a", "b"), "opens at the first"), (("é", "new label"), "as it is"),
           (("c", "q"), "an inch sign")],

@@ -11,6 +11,7 @@ README = Path(__file__).parents[3] / "packages" / "lexiclass" / "README.md"
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_an_example_runs(number: int, tmp_path: Path) -> None:
     done = subprocess.run(

@@ -59,6 +59,7 @@ def test_what_is_guaranteed_counts_near_duplicates_once() -> None:
     assert (apart, twins) == (200, 100)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 40), st.integers(2, 8), st.integers(0, 100))
 def test_names_of_classes_change_names_alone(number: int, num_classes: int, seed: int) -> None:
     labels, predictions = made_up(number, num_classes, seed)

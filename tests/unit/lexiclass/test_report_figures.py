@@ -47,6 +47,7 @@ def test_the_reliability_curve_is_scikit_learns_isotonic_regression(number: int,
     np.testing.assert_allclose([point.accuracy for point in curve], expected, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_confidences_of_classes_that_are_right_differ_seldom() -> None:
     differing = 0
     for seed in range(20):
@@ -77,6 +78,7 @@ def test_what_can_go_through_is_told_by_class_where_it_can_be() -> None:
                 assert each.guaranteed >= each.target
 
 
+@pytest.mark.slow
 def test_a_report_of_5000_classes_makes_no_table_of_class_by_class() -> None:
     num_classes, number, batch = 5_000, 4_000, 100
     names = tuple(f"class {code:04}" for code in range(num_classes))

@@ -61,6 +61,7 @@ def test_of_a_good_model_on_enough_documents_there_is_nothing_to_say(
     assert not any(each.differs for each in report.slices)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("code", "known"),
     [
@@ -160,6 +161,7 @@ def test_a_kind_of_documents_that_is_worse_is_told(
     assert finding is not None
 
 
+@pytest.mark.slow
 def test_slices_of_nothing_but_chance_differ_seldom() -> None:
     random = np.random.default_rng(5)
     labels, predictions = made_up(400, 3)

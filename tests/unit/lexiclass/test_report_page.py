@@ -46,6 +46,7 @@ def test_a_page_of_any_report_can_do_nothing(report: Report) -> None:
     check_accessible(check_harmless(render(report)))
 
 
+@pytest.mark.slow
 @given(reports())
 def test_a_browser_sees_the_elements_that_were_written(report: Report) -> None:
     """Its parser mends what is not well formed, and then there are others."""
@@ -130,6 +131,7 @@ def test_a_class_with_too_few_documents_has_no_figure() -> None:
     assert f"{len(report.classes)} classes" in text
 
 
+@pytest.mark.slow
 def test_what_is_left_out_is_counted() -> None:
     report = simulated_report(class_names(200), 20_000)
 

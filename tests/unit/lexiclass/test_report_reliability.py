@@ -50,6 +50,7 @@ def test_one_document_has_no_error_to_speak_of() -> None:
     assert debiased_calibration_error(np.array([]), np.array([], dtype=bool)) == 0.0
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("figure", [expected_calibration_error, debiased_calibration_error])
 def test_a_perfect_model_is_inside_its_band_19_times_of_20(
     figure: Callable[..., float], random: np.random.Generator, monkeypatch: pytest.MonkeyPatch

@@ -21,6 +21,7 @@ from lexiclass.index.similarity import nearest
 from lexiclass.index.similarity.nearest import Neighbour
 from lexiclass.index.tokens.manifest import IndexManifest
 from lexiclass.manifest import text_digest
+from tests.support.variants import examples
 
 TEXTS = {
     10: "red apple red apple",
@@ -167,7 +168,7 @@ def test_an_index_says_what_is_like_a_document_or_a_text(tmp_path: Path) -> None
         index.similar(30, k=0)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(30))
 @given(texts=st.dictionaries(st.integers(-5, 40), WORDS, min_size=1, max_size=8))
 def test_a_text_is_entirely_like_itself(tmp_path: Path, texts: dict[int, str]) -> None:
     build_index(

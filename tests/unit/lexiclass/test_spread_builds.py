@@ -17,6 +17,7 @@ from lexiclass import DocumentIndex, build_index
 from lexiclass.index import ManyNewDocuments, NewShard, write_shards
 from tests.support.index_content import index_content
 from tests.support.stamped_documents import Files
+from tests.support.variants import examples
 
 WORDS = ("cat", "dog", "truck", "oven", "Straße", "naïve")
 
@@ -94,7 +95,7 @@ texts = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(10), suppress_health_check=[HealthCheck.too_slow])
 @given(texts=texts, most_new=st.integers(1, 2), rest=st.randoms(use_true_random=False))
 def test_an_index_is_the_same_whoever_makes_its_shards_in_whichever_order(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], most_new: int, rest: object

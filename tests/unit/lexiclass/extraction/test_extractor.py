@@ -36,6 +36,7 @@ def refusal(extractor: Extractor, name: str, data: bytes = b"") -> str:
     return caught.value.reason
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("name", "reason"),
     [

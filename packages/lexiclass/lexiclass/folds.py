@@ -36,6 +36,23 @@ def stratified_folds(
     if not len(codes):
         return np.empty(0, dtype=np.intp)
     keys = np.arange(len(codes), dtype=np.uint64) if keys is None else keys
+    folds = dealt_folds(codes, num_folds, seed, keys)
+    lowest = np.full(codes.max() + 1, num_folds)
+    highest = np.full(codes.max() + 1, -1)
+    np.minimum.at(lowest, codes, folds)
+    np.maximum.at(highest, codes, folds)
+    folds[(lowest == highest)[codes]] = -1
+    # What is the same as one that stays would be asked about what that one has taught.
+    folds[np.isin(keys, keys[folds == -1])] = -1
+    return folds
+
+
+def dealt_folds(codes: NDArray[np.intp], num_folds: int, seed: int, keys: Keys) -> NDArray[np.intp]:
+    """Deal all documents out over folds, as :func:`stratified_folds` does before it takes some out.
+
+    Returns:
+        (n,) fold of each document.
+    """
     order = np.lexsort((mixed(keys ^ mixed(np.array([seed], dtype=np.uint64))), codes))
     is_first = np.ones(len(order), dtype=np.bool_)
     is_first[1:] = (np.diff(codes[order]) != 0) | (keys[order][1:] != keys[order][:-1])
@@ -45,13 +62,6 @@ def stratified_folds(
     # The same text under several classes goes where it went first.
     _, first, group = np.unique(keys[order], return_index=True, return_inverse=True)
     folds[order] = folds[order][first][group]
-    lowest = np.full(codes.max() + 1, num_folds)
-    highest = np.full(codes.max() + 1, -1)
-    np.minimum.at(lowest, codes, folds)
-    np.maximum.at(highest, codes, folds)
-    folds[(lowest == highest)[codes]] = -1
-    # What is the same as one that stays would be asked about what that one has taught.
-    folds[np.isin(keys, keys[folds == -1])] = -1
     return folds
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from lexiclass.errors import InvalidParameters, listed
-from lexiclass.folds import Keys, stratified_folds
+from lexiclass.folds import Keys, dealt_folds, stratified_folds
 from lexiclass.labels import Labels, encode_label_sets, encode_labels
 
 ClassWeight: TypeAlias = Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None
@@ -73,6 +73,18 @@ class Targets:
     def folds(self, num_folds: int, seed: int, keys: Keys | None = None) -> NDArray[np.intp]:
         """Return (n,) folds; see :func:`~lexiclass.folds.stratified_folds`."""
         return stratified_folds(self.strata, num_folds, seed, keys)
+
+    def dealt_folds(self, num_folds: int, seed: int, keys: Keys) -> NDArray[np.intp]:
+        """Return (n,) folds, of which none is without documents of a class because others have one.
+
+        A class of one document, which can't be both held out and learned, deals none out: its
+        document goes with those of its other classes.
+        """
+        sizes = self.members.sum(axis=0)
+        members = self.members & (sizes > 1)
+        rarity = np.where(members, sizes, len(self) + 1)
+        rarest = np.where(members.any(axis=1), rarity.argmin(axis=1), len(self.classes))
+        return dealt_folds(rarest, num_folds, seed, keys)
 
     def weights(self, setting: ClassWeight) -> NDArray[np.float64] | None:
         """Return what having and not having a class weighs.

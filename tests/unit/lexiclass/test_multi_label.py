@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from lexiclass import (
     evaluate_label_sets,
     read_manifest,
 )
+from lexiclass.plugins.classifiers.svm.machines import list_machines
+from lexiclass.plugins.classifiers.svm.parameters import SvmParameters
+from lexiclass.targets import Targets
 from tests.support.easy_corpus import Corpus, MakeCorpus
 
 CLASSES = ("a", "b", "c")
@@ -177,3 +181,32 @@ def test_each_kind_has_its_own_evaluation() -> None:
         evaluate_label_sets([{"a"}, {"b"}], predictions([{"a"}]))
     with pytest.raises(NoDocuments):
         evaluate_label_sets([], predictions([]))
+
+
+def test_machines_of_a_fold_lack_the_same_documents_and_have_two_kinds_left() -> None:
+    source = np.random.default_rng(0)
+    label_sets = [
+        {"abc"[number % 3], "dee"[number % 3], *(f"tag {number}" for _ in range(number % 2))}
+        for number in range(200)
+    ]
+    targets = Targets.encode(label_sets, multi_label=True)
+    keys = source.integers(0, 150, 200).astype(np.uint64)
+    machines = list_machines(targets, keys, SvmParameters())
+    assert [machine.fold for machine in machines[: len(targets.classes)]] == [None] * 105
+    folds: dict[int | None, list[int]] = {}
+    for machine in machines[len(targets.classes) :]:
+        members = np.delete(machine.members, machine.held_out)
+        assert 0 < members.sum() < len(members)
+        assert folds.setdefault(machine.fold, machine.held_out.tolist()) == [*machine.held_out]
+    # Every document once, though half of them have a class that is theirs alone, and doubles
+    # together.
+    assert sorted(chain.from_iterable(folds.values())) == list(range(200))
+    assert len(folds) == 10
+    assert all(not set(keys[rows]) & set(np.delete(keys, rows)) for rows in folds.values())
+
+
+def test_documents_with_a_class_of_their_own_calibrate_too(corpus: Corpus) -> None:
+    texts, labels = corpus
+    label_sets = [{label, f"{number}"} for number, label in enumerate(labels)]
+    pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf", multi_label=True))
+    assert pipeline.fit(texts, label_sets).num_calibration_documents == len(set(texts))

@@ -18,6 +18,7 @@ from lexiclass import (
     default_registry,
 )
 from lexiclass.plugins.classifiers.svm import classifier as svm_classifier
+from lexiclass.plugins.classifiers.svm import machines as svm_machines
 from lexiclass.plugins.classifiers.svm.classifier import SvmClassifier
 from lexiclass.serialization import write_arrays, write_json
 
@@ -84,8 +85,8 @@ def test_the_model_does_not_depend_on_the_number_of_processes(
 def test_large_corpora_hold_out_no_more_than_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
     told = []
     features, labels = blobs({"a": 60, "b": 60, "c": 60})
-    monkeypatch.setattr(svm_classifier, "_CALIBRATION_DOCUMENTS", 50)
-    monkeypatch.setattr(svm_classifier, "_CALIBRATION_DOCUMENTS_PER_CLASS", 10)
+    monkeypatch.setattr(svm_machines, "_CALIBRATION_DOCUMENTS", 50)
+    monkeypatch.setattr(svm_machines, "_CALIBRATION_DOCUMENTS_PER_CLASS", 10)
     svm().train(features, labels, progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (12, 12)  # each class once, and without three tenths of the documents
 

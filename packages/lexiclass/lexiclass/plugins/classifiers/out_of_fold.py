@@ -41,7 +41,7 @@ class Machine:
         members: (n,) whether a document has the class.
         weights: What documents without and with it weigh.
         held_out: Rows that it is not trained on; none for a machine of the model itself.
-        fold: Name of these rows.
+        fold: Number of these rows.
     """
 
     columns: list[int]
@@ -49,7 +49,7 @@ class Machine:
     members: NDArray[np.bool_]
     weights: tuple[float, float]
     held_out: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, dtype=np.intp))
-    fold: tuple[int, int] | None = None
+    fold: int | None = None
 
 
 def num_scored(num_documents: int, num_classes: int) -> tuple[int, int]:
@@ -127,7 +127,7 @@ def joined(
     scores, evidences, numbers = _joined(whole, len(targets.classes))
     shortened = None
     if any(len(part.numbers) for part in cut):
-        # All documents are scored where each class has folds of its own: too many to have twice.
+        # With several classes all documents may be scored: too many to have twice.
         uncut = map(_among(cut), whole) if targets.multi_label else whole
         all_scores, all_evidences, all_numbers = _joined((*uncut, *cut), len(targets.classes))
         shortened = Shortened(
@@ -165,7 +165,7 @@ class Folds(Generic[Scaling]):
     def __init__(self, training: TrainingRows, learn: LearnScaling[Scaling]) -> None:
         self._training = training
         self._learn = learn
-        self._last: tuple[tuple[int, int] | None, Fold[Scaling]] | None = None
+        self._last: tuple[int | None, Fold[Scaling]] | None = None
 
     def of(self, machine: Machine) -> Fold[Scaling]:
         """Return what a machine may see."""
@@ -203,14 +203,14 @@ class OutOfFoldScores(Generic[Scaling]):
         held_out = np.unique(np.concatenate([none, *(machine.held_out for machine in machines)]))
         by_chance = held_out[np.argsort(mixed(keys[held_out]), kind="stable")]
         most, most_cut = num_scored(len(targets), k)
-        # With several classes a document each class has folds of its own, and all are needed.
+        # With several classes a document, those of rare ones are needed, wherever they are.
         self._rows = by_chance if targets.multi_label else by_chance[:most]
         self._scores = np.full((len(self._rows), k), np.nan)
         self._evidence = np.zeros(len(self._rows))
         self._cut_rows = self._rows[: 0 if training.shortened is None else most_cut]
         self._cut_scores = np.full((len(CUTS), len(self._cut_rows), k), np.nan)
         self._cut_evidence = np.zeros((len(CUTS), len(self._cut_rows)))
-        self._last: tuple[tuple[int, int] | None, list[_Asked]] | None = None
+        self._last: tuple[int | None, list[_Asked]] | None = None
 
     def add(
         self, machine: Machine, weights: NDArray[np.float32], intercept: float, scaling: Scaling
@@ -230,10 +230,7 @@ class OutOfFoldScores(Generic[Scaling]):
 
     @cached_property
     def _shortened(self) -> list[Rows]:
-        """Rows of the documents that are cut, for each number of words.
-
-        With several classes a document a document is held out once for each class.
-        """
+        """Rows of the documents that are cut, for each number of words."""
         if self._training.shortened is None:
             return []
         return [self._training.shortened(self._cut_rows, words) for words in CUTS]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 from itertools import count
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +12,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lexiclass.errors import ModelCorrupt
-from lexiclass.folds import Keys, stratified_folds
 from lexiclass.labels import Labels
 from lexiclass.plugins.base import PluginContext, PluginProgress
 from lexiclass.plugins.classifiers.calibrated import CalibratedClassifier, RowClassifier
 from lexiclass.plugins.classifiers.out_of_fold import Fold, Folds, Machine, OutOfFoldScores
+from lexiclass.plugins.classifiers.svm.machines import list_machines
 from lexiclass.plugins.classifiers.svm.parameters import SvmParameters
 from lexiclass.plugins.classifiers.svm.term_weighting import RowScaling
 from lexiclass.plugins.features.rows import evidence, require_finite
@@ -27,16 +25,6 @@ from lexiclass.processes import forked_map
 from lexiclass.rows import Rows
 from lexiclass.serialization import read_arrays, write_arrays
 from lexiclass.targets import Targets
-
-# Held-out documents, of all classes and of each, that fix a calibrator well enough: a fold more
-# would cost a training and change confidences in the third decimal.
-_CALIBRATION_DOCUMENTS = 3_000
-_CALIBRATION_DOCUMENTS_PER_CLASS = 10
-
-# Folds of corpora up to a size, and of larger ones. A machine that lacks a third of a hundred
-# documents is much worse than the one whose confidences are wanted; one that lacks a tenth is
-# nearly as good. Of many documents a third is no loss, and the fewest machines score enough.
-_FOLDS_UP_TO, _FOLDS_OF_MANY = {1_000: 10, 5_000: 5}, 3
 
 # Values that all machines together read in a pass: some tenths of a second of training, below
 # which starting processes takes as long as they save.
@@ -52,7 +40,7 @@ class SvmClassifier(RowClassifier, CalibratedClassifier):
     Features that speak for a class count more than others (``term_weighting``), by what the
     documents at hand say: of a machine that lacks a fold, those of that fold have no say.
 
-    With several classes a document, each class is a problem of its own, with folds of its own.
+    With several classes a document, each class is a problem of its own.
 
     Confidences come from a calibrator fitted on the margins of documents that the machine at hand
     was not trained on, in rows that know nothing of them either, and that have no near double among
@@ -83,7 +71,7 @@ class SvmClassifier(RowClassifier, CalibratedClassifier):
         targets = Targets.encode(labels, multi_label=self._multi_label)
         self.classes = targets.classes
         keys = training.keys
-        machines = self._machines(targets, keys)
+        machines = list_machines(targets, keys, self._parameters)
         # Documents without a class are a group of their own, for which words speak as for others.
         groups = np.column_stack((targets.members, ~targets.members.any(axis=1)))
         folds = Folds(training, partial(self._learn_scaling, sparse.csr_array(groups)))
@@ -174,57 +162,6 @@ class SvmClassifier(RowClassifier, CalibratedClassifier):
             normalize=self._parameters.normalize,
         )
 
-    def _machines(self, targets: Targets, keys: Keys) -> list[Machine]:
-        """List what to train: a machine per class, and again without each fold that is needed."""
-        whole = list(self._machines_of_model(targets))
-        if self._multi_label:
-            return whole + [
-                replace(machine, held_out=rows, fold=(machine.columns[0], number))
-                for machine in whole
-                for number, rows in enumerate(self._held_out(machine.members.astype(np.intp), keys))
-            ]
-        return whole + [
-            replace(machine, held_out=rows, fold=(0, number))
-            for number, rows in enumerate(self._held_out(targets.strata, keys))
-            for machine in whole
-        ]
-
-    def _machines_of_model(self, targets: Targets) -> Iterator[Machine]:
-        weights = targets.weights(self._parameters.class_weight)
-        weights = np.ones((2, len(self.classes))) if weights is None else weights
-        if not self._multi_label:
-            weights[0] = 1  # each class against the rest, which weighs as it is
-        for column, members in enumerate(targets.members.T):
-            # Of two classes one machine says both: it is for the one, against the other.
-            is_pair = len(self.classes) == 2 and not self._multi_label
-            if is_pair and column == 0:
-                continue
-            yield Machine(
-                columns=[0, 1] if is_pair else [column],
-                signs=np.array([-1.0, 1.0] if is_pair else [1.0], dtype=np.float32),
-                members=members,
-                weights=(weights[1, 0] if is_pair else weights[0, column], weights[1, column]),
-            )
-
-    def _held_out(self, codes: NDArray[np.intp], keys: Keys) -> list[NDArray[np.intp]]:
-        """Return the rows of each fold to hold out, as many folds as are needed."""
-        if self._parameters.calibration == "none":
-            return []
-        num_folds = self._parameters.calibration_folds
-        if num_folds is None:
-            num_folds = _default_folds(len(codes))
-        # Dealt out by what the documents are: another seed need not move confidences.
-        folds = stratified_folds(codes, num_folds, 0, keys)
-        numbers = np.unique(folds[folds >= 0])
-        sizes = np.bincount(codes)
-        share = max(
-            _CALIBRATION_DOCUMENTS / len(codes),
-            _CALIBRATION_DOCUMENTS_PER_CLASS / sizes[sizes > 0].min(),
-        )
-        if self._parameters.held_out == "enough":
-            numbers = numbers[: ceil(min(share, 1.0) * num_folds)]
-        return [np.flatnonzero(folds == fold) for fold in numbers]
-
     def _fit(self, fold: Fold[RowScaling], machine: Machine) -> tuple[NDArray[np.float32], float]:
         # Here, because only training needs scikit-learn: a process that predicts starts without.
         from lexiclass.plugins.classifiers.svm.liblinear import fit_linear_svc  # noqa: PLC0415
@@ -242,12 +179,6 @@ class SvmClassifier(RowClassifier, CalibratedClassifier):
             tolerance=self._parameters.tol,
             seed=self._seed,
         )
-
-
-def _default_folds(num_documents: int) -> int:
-    return next(
-        (folds for most, folds in _FOLDS_UP_TO.items() if num_documents <= most), _FOLDS_OF_MANY
-    )
 
 
 def _counter(progress: PluginProgress | None, steps: int) -> Callable[[], None]:

@@ -55,7 +55,8 @@ def fit_linear_svc(
         dual=True,
     )
     # Checked once for all machines, not by each.
-    with warnings.catch_warnings(record=True) as caught, config_context(assume_finite=True):
+    unchecked = config_context(assume_finite=True, skip_parameter_validation=True)
+    with warnings.catch_warnings(record=True) as caught, unchecked:
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit(features, members.astype(np.intp))
     if caught:

@@ -25,17 +25,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from lexiclass_worker.config import ConfigurationError, Settings, load_settings
 from lexiclass_worker.telemetry.bounded_server import BoundedHandler, BoundedServer
 from lexiclass_worker.telemetry.checks.outcome import Check
+from lexiclass_worker.telemetry.counted_tasks import TaskSource
 from lexiclass_worker.telemetry.logs import configure_logging
 from lexiclass_worker.telemetry.metrics_directory import open_directory
 from lexiclass_worker.telemetry.model_ages import read_model_ages
 from lexiclass_worker.telemetry.queues import QueueSource
 from lexiclass_worker.telemetry.readiness import Readiness, ReadinessSource
 from lexiclass_worker.telemetry.scrape import ProcessSource, Reading, RowSource, Scrape, Source
-from lexiclass_worker.telemetry.task_counts import (
-    read_task_counts,
-    read_task_waits,
-    read_worker_counts,
-)
+from lexiclass_worker.telemetry.task_counts import read_task_waits, read_worker_counts
 
 _WATCH_S: Final = 0.2
 _BIND_TRIES: Final = 10
@@ -190,7 +187,6 @@ class _Handler(BoundedHandler):
 
 def _row_sources(settings: Settings) -> list[Source]:
     readings: dict[str, Reading] = {
-        "postgresql": read_task_counts,
         "waits": read_task_waits,
         "workers": partial(
             read_worker_counts, expected_workers=settings.metrics.num_expected_workers
@@ -198,10 +194,11 @@ def _row_sources(settings: Settings) -> list[Source]:
         "models": read_model_ages,
     }
     uri = settings.require_database_uri()
-    return [
+    rows = [
         RowSource(name=name, database_uri=uri, reading=reading)
         for name, reading in readings.items()
     ]
+    return [TaskSource(uri), *rows]
 
 
 def _described(check: Check) -> dict[str, Any]:

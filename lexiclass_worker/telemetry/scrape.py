@@ -5,9 +5,10 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock, Thread
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from loguru import logger
 from prometheus_client import Metric
@@ -24,6 +25,8 @@ from lexiclass_worker.telemetry.metrics_directory import (
     note_scrape,
     retire_dead_processes,
 )
+
+T = TypeVar("T")
 
 # Prometheus gives up after ten seconds, and would then take the group for dead.
 _DEADLINE_S: Final = 8.0
@@ -85,7 +88,7 @@ class Scrape(Collector):
         for source in self._sources:
             before = self._readings.get(source.name)
             if before is None or before.done():
-                self._readings[source.name] = _begin(source)
+                self._readings[source.name] = begin(source.name, partial(_read, source))
         for name, reading in self._readings.items():
             # Whatever it is, the other sources can be read.
             if (error := self._wait(reading, until_s)) is not None:
@@ -120,18 +123,22 @@ class Scrape(Collector):
             logger.info("{} can be read for /metrics again", source)
 
 
-def _begin(source: Source) -> Future[list[Metric]]:
-    reading = Future[list[Metric]]()
+def _read(source: Source) -> list[Metric]:
+    return list(source.read())
 
-    def read() -> None:
+
+def begin(name: str, work: Callable[[], T]) -> Future[T]:
+    """Do something in a thread that keeps no process from ending, however long it takes."""
+    future = Future[T]()
+
+    def run() -> None:
         try:
-            reading.set_result(list(source.read()))
+            future.set_result(work())
         except BaseException as error:  # noqa: BLE001 - whoever waits for it is told
-            reading.set_exception(error)
+            future.set_exception(error)
 
-    # A daemon: one that hangs must not keep the process from ending.
-    Thread(target=read, name=f"scrape-{source.name}", daemon=True).start()
-    return reading
+    Thread(target=run, name=f"scrape-{name}", daemon=True).start()
+    return future
 
 
 class ProcessSource:
@@ -179,23 +186,42 @@ class RowSource:
             OSError: PostgreSQL is not there.
             TimeoutError: PostgreSQL does not answer.
         """
-        return asyncio.run(self._read())
+        return ask_rows(self.database_uri, self.reading)
 
-    async def _read(self) -> list[Metric]:
-        engine = create_engine(
-            self.database_uri,
-            pool_size=1,
-            application_name="lexiclass-metrics",
-            command_timeout_s=2 * _TIMEOUT_S,
-            connect_timeout_s=_TIMEOUT_S,
-        )
-        try:
-            async with engine.connect() as connection:
-                # Ended by the server, which would go on counting for a client that went away.
-                await connection.execute(
-                    text("SELECT set_config('statement_timeout', :milliseconds, true)"),
-                    {"milliseconds": str(int(_TIMEOUT_S * 1000))},
-                )
-                return await self.reading(connection)
-        finally:
-            await engine.dispose()
+
+def ask_rows(
+    database_uri: str,
+    reading: Callable[[AsyncConnection], Awaitable[T]],
+    *,
+    timeout_s: float = _TIMEOUT_S,
+) -> T:
+    """What a reading finds, on a connection that is made for it.
+
+    Raises:
+        SQLAlchemyError: PostgreSQL refuses, has no such table, or takes longer for a statement.
+        OSError: PostgreSQL is not there.
+        TimeoutError: PostgreSQL does not answer.
+    """
+    return asyncio.run(_ask_rows(database_uri, reading, timeout_s))
+
+
+async def _ask_rows(
+    database_uri: str, reading: Callable[[AsyncConnection], Awaitable[T]], timeout_s: float
+) -> T:
+    engine = create_engine(
+        database_uri,
+        pool_size=1,
+        application_name="lexiclass-metrics",
+        command_timeout_s=2 * timeout_s,
+        connect_timeout_s=_TIMEOUT_S,
+    )
+    try:
+        async with engine.connect() as connection:
+            # Ended by the server, which would go on counting for a client that went away.
+            await connection.execute(
+                text("SELECT set_config('statement_timeout', :milliseconds, true)"),
+                {"milliseconds": str(int(timeout_s * 1000))},
+            )
+            return await reading(connection)
+    finally:
+        await engine.dispose()

@@ -1,9 +1,7 @@
-"""What rows say to /metrics: tasks and how long they wait, workers and pauses."""
+"""What rows say to /metrics: how long tasks wait, workers and pauses."""
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from itertools import product
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
@@ -11,31 +9,10 @@ from sqlalchemy import func, not_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from lexiclass_core.models import QueuePause, TaskStatus
-from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.tasks.starting import due_at
 from lexiclass_core.tasks.states import TASK, has_lease, is_waiting, waits_for_chunks
 from lexiclass_core.workers import listeners, silent_listeners
-from lexiclass_worker.telemetry.metrics import UNKNOWN
-
-
-async def read_task_counts(connection: AsyncConnection) -> list[Metric]:
-    """``lexiclass_tasks`` by status and type, each of which has a series.
-
-    Raises:
-        SQLAlchemyError: PostgreSQL refuses, or has no such table.
-    """
-    rows = await connection.execute(
-        select(TASK.c.status, TASK.c.type, func.count()).group_by(TASK.c.status, TASK.c.type)
-    )
-    counts: Counter[tuple[str, str]] = Counter(dict.fromkeys(product(TaskStatus, OPERATIONS), 0))
-    for status, kind, count in rows:
-        # Anybody may write rows, and each type would be a new series.
-        counts[status, kind if kind in OPERATIONS else UNKNOWN] += count
-    tasks = GaugeMetricFamily("lexiclass_tasks", "Tasks in each status.", labels=["status", "type"])
-    for labels, count in counts.items():
-        tasks.add_metric(labels, count)
-    return [tasks]
 
 
 async def read_task_waits(connection: AsyncConnection) -> list[Metric]:

@@ -114,7 +114,7 @@ def until_dumping(house: House) -> None:
 def begun(house: House, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A backup in the middle of its dump; at the end of the ``with`` block it has ended."""
     variables = variables_for(house.environment["DATABASE_URI"], house.storage)
-    command = ["/bin/sh", SCRIPTS / "backup.sh", folder]
+    command = ["/bin/sh", f"{SCRIPTS}/backup.sh", f"{folder}"]
     with ExitStack() as ends:
         with held_up(house):
             backup = ends.enter_context(subprocess.Popen(command, env=variables))

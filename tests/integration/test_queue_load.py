@@ -17,6 +17,7 @@ from lexiclass_worker.config import Settings
 from lexiclass_worker.execution.overrides import project_limits
 from tests.support.database import Database
 
+DEPLOYMENT = Path(__file__).parents[2] / "docs" / "DEPLOYMENT.md"
 ANYTHING = "md5(random()::text), 'train_field_model'"
 
 
@@ -198,6 +199,35 @@ async def test_it_does_not_look_through_the_table(database_uri: str) -> None:
     assert scans
     assert all(node["Node Type"] != "Seq Scan" for node in scans), plan
     assert counted == 1000
+
+
+async def test_the_role_of_an_autoscaler_looks_through_no_table_however_many_wait(
+    database_uri: str,
+) -> None:
+    """What most rows are is looked for in the table itself, unless the role is as documented."""
+    said = re.findall(r"^ALTER ROLE scaler (SET .*);$", DEPLOYMENT.read_text(), re.MULTILINE)
+    engine = create_async_engine(database_uri, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        for status in ("succeeded", "pending"):
+            await connection.execute(
+                text(
+                    "INSERT INTO task (message_id, type, queue, status) "
+                    f"SELECT '{status}' || n, 't', 'prediction', '{status}' "
+                    "FROM generate_series(1, 30000) AS n"
+                )
+            )
+        await connection.execute(text("VACUUM ANALYZE task"))
+        for setting in said:
+            await connection.execute(text(setting))
+        plan: Any = await connection.scalar(text("EXPLAIN (FORMAT JSON) SELECT * FROM queue_load"))
+        due = await connection.scalar(text("SELECT due FROM queue_load WHERE queue = 'prediction'"))
+    await engine.dispose()
+
+    kinds = {
+        node["Node Type"] for node in nodes(plan[0]["Plan"]) if node.get("Relation Name") == "task"
+    }
+    assert kinds == {"Index Scan"}
+    assert due == 1000
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -32,6 +32,7 @@ if [ -f "$backup/storage.tar" ]; then
 fi
 pg_restore --exit-on-error --single-transaction --no-owner --no-privileges \
 	--dbname="${PGDATABASE:-postgres}" "$backup/database.dump"
-# They were paused while they were copied.
+# They were paused while they were copied. Workers of the other machine are not missed here; nothing ran then.
 ask "DELETE FROM queue_pause WHERE reason ~ '^backup [0-9]{8}T[0-9]{6}Z$'"
+ask "DELETE FROM worker"
 echo "restore: done; \`lexiclass-worker db upgrade\` if the release is newer, then start the workers"

@@ -165,6 +165,8 @@ def test_a_backup_taken_under_load_goes_on_elsewhere_where_it_was(
         assert (again.returncode, "has tables already" in again.stderr) == (1, True)
 
         assert restored.database.value("SELECT count(*) FROM queue_pause") == 0
+        # Those of the other machine are not missed here.
+        assert restored.database.value("SELECT count(*) FROM worker") == 0
         open_then = restored.database.value("SELECT count(*) FROM task WHERE finished_at IS NULL")
         assert open_then > 0
         with restored.worker(RECONCILER__INTERVAL_S="1"), task_client(restored) as client:

@@ -13,6 +13,7 @@ from lexiclass_worker.telemetry.checks import DECIDING
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "TROUBLESHOOTING.md").read_text()
+ARCHITECTURE = ROOT / "docs" / "ARCHITECTURE.md"
 RULES = yaml.safe_load((ROOT / "deploy" / "prometheus" / "rules.yaml").read_text())
 ALERTS = {rule["alert"]: rule for group in RULES["groups"] for rule in group["rules"]}
 SOURCES = [
@@ -81,6 +82,19 @@ def test_every_alert_has_a_section_to_which_its_runbook_leads() -> None:
     assert sections("Alerts") == list(ALERTS)
     for name, rule in ALERTS.items():
         assert rule["annotations"]["runbook_url"] == f"docs/TROUBLESHOOTING.md#{name.lower()}", name
+
+
+def test_every_fault_leads_to_what_tells_it_and_what_is_left_to_do() -> None:
+    dying = ARCHITECTURE.read_text().partition("## When something dies\n")[2]
+    faults = re.findall(r"^- \*\*(.*?)[.*]", dying, re.MULTILINE)
+    rows = re.findall(r"^\| (.*?) \| (.*?) \| (.*?) \|$", part("By what happened"), re.MULTILINE)
+    told = {what: by for what, by, _ in rows}
+    assert len(faults) > 7
+    assert [fault for fault in faults if fault not in told] == []
+    for what, by in told.items():
+        named = re.findall(r"\[(Lexiclass\w+)\]", by)
+        assert named or what in {"what", "---", "A backup that was not made"} or "those of" in by
+        assert set(named) <= ALERTS.keys()
 
 
 def test_every_check_that_decides_is_explained() -> None:

@@ -233,6 +233,7 @@ def test_a_backup_that_is_told_to_end_lets_the_queues_go_on_at_once(own_house: H
             service.kill()
 
 
+@pytest.mark.slow
 def test_a_second_backup_names_the_first_and_leaves_its_pauses(own_house: House) -> None:
     backups, others = own_house.directory / "backups", own_house.directory / "others"
     with begun(own_house, backups) as first:
@@ -249,6 +250,7 @@ def test_a_second_backup_names_the_first_and_leaves_its_pauses(own_house: House)
     assert back_up(own_house, others).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_backup_that_was_killed_is_in_nobodys_way(own_house: House) -> None:
     backups = own_house.directory / "backups"
     with begun(own_house, backups) as killed:
@@ -273,6 +275,7 @@ def test_a_pause_that_somebody_makes_while_a_backup_is_made_stays(own_house: Hou
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whose", ["backup", "operator"])
 def test_a_copy_made_while_tasks_could_begin_is_no_backup(own_house: House, whose: str) -> None:
     backups = own_house.directory / "backups"

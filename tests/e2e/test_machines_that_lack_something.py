@@ -32,6 +32,7 @@ NO_TEMPORARY_FOLDER = """
 """
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("mounts", "told"),
     [

@@ -49,7 +49,7 @@ async def test_an_evaluation_says_from_which_confidence_on_an_accuracy_is_certai
     }  # fmt: skip
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("few_bytes", [0, 10**6])
 async def test_each_prediction_is_accepted_or_to_be_reviewed(
     workshop: Workshop, few_bytes: int, monkeypatch: pytest.MonkeyPatch

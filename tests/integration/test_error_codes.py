@@ -271,7 +271,13 @@ SAYS = {
 }
 
 
-@pytest.mark.parametrize("code", list(ErrorCode))
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(code, marks=pytest.mark.slow) if code is ErrorCode.PLUGIN_UNAVAILABLE else code
+        for code in ErrorCode
+    ],
+)
 async def test_the_code_is_produced_and_says_what_to_do(
     request: pytest.FixtureRequest, workshop: Workshop, code: ErrorCode
 ) -> None:

@@ -51,6 +51,7 @@ def lexiclass(tmp_path: Path) -> Command:
     return run
 
 
+@pytest.mark.slow
 def test_installing_it_is_all_it_takes(installed: Any, lexiclass: Any) -> None:
     listed = lexiclass("plugins", "list", "--json", path=installed)
     plugins = {(p["type"], p["name"]): p for p in json.loads(listed.stdout)}

@@ -377,6 +377,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow_variants(8)
 @pytest.mark.parametrize(("table", "assignment"), WRONG)
 async def test_what_no_row_may_hold_is_refused(
     workshop: Workshop, table: str, assignment: str

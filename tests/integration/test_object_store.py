@@ -127,6 +127,7 @@ async def test_only_what_has_changed_is_downloaded_and_uploaded(
     assert remote.store.asked("GET", "documents/") == remote.store.asked("PUT") == []
 
 
+@pytest.mark.slow
 async def test_the_index_serves_training_evaluating_and_predicting(
     remote: Remote, origins: list[dict[str, int]]
 ) -> None:

@@ -278,7 +278,7 @@ async def test_the_signature_of_one_version_is_none_of_another(workshop: Worksho
         await read(workshop, project, 2)
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 async def test_reports_go_with_their_version(stored: Workshop) -> None:
     project, _ = await evaluated(stored)
     await stored.train(project)

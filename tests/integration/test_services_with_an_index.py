@@ -144,6 +144,7 @@ async def test_documents_edited_since_are_read_as_they_are_now(
     }
 
 
+@pytest.mark.slow
 async def test_a_damaged_index_is_read_past_and_then_made_anew(
     workshop: Workshop, indexed: SmallProject, lookups: Lookups
 ) -> None:

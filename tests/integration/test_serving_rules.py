@@ -68,6 +68,7 @@ async def test_a_field_whose_rule_is_promoted_serves_nothing_by_itself(
         await models.roll_back(field_id, **ANNA)
 
 
+@pytest.mark.slow
 async def test_a_training_says_whether_its_version_serves_and_what_it_replaced(
     workshop: Workshop, models: AsyncModels
 ) -> None:

@@ -136,6 +136,7 @@ async def test_what_was_made_without_a_key_is_refused_until_it_is_signed(
     await use_all(workshop, project)
 
 
+@pytest.mark.slow
 async def test_a_key_is_replaced_while_everything_goes_on(workshop: Workshop) -> None:
     use_keys(workshop, OLD)
     project = await complete(workshop)

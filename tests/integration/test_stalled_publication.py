@@ -67,7 +67,7 @@ def contents(url: str, folder: PurePosixPath) -> set[bytes]:
     return {store.cat_file(key) for key in store.find(f"{url}/{folder}")}
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "last",
     [

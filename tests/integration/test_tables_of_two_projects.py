@@ -205,6 +205,7 @@ async def transaction(workshop: Workshop, level: str) -> AsyncIterator[AsyncSess
         yield session
 
 
+@pytest.mark.slow_variants(12)
 @pytest.mark.parametrize("what", ["document", "field"])
 @pytest.mark.parametrize("moves_at", LEVELS)
 @pytest.mark.parametrize("writes_at", LEVELS)

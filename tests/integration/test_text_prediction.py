@@ -13,6 +13,7 @@ from tests.support.commands import Run
 from tests.support.services import Workshop
 
 
+@pytest.mark.slow
 async def test_a_text_a_file_or_a_pipe_is_predicted_and_nothing_stored(
     workshop: Workshop, cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,7 +61,6 @@ async def test_a_text_a_file_or_a_pipe_is_predicted_and_nothing_stored(
     assert len(await workshop.rows("SELECT id FROM document")) == len(project.document_ids)
 
 
-@pytest.mark.slow
 async def test_a_text_that_cannot_be_predicted_says_why(
     workshop: Workshop, cli: Run, tmp_path: Path
 ) -> None:

@@ -82,6 +82,7 @@ async def test_the_newest_ready_version_serves_until_one_is_promoted(
     assert await use_of(models, field_id) == {5: False, 4: False, 3: False, 2: False, 1: True}
 
 
+@pytest.mark.slow
 async def test_a_training_does_not_take_over_from_a_promoted_version(
     workshop: Workshop, models: AsyncModels
 ) -> None:

@@ -59,6 +59,7 @@ def test_a_lock_has_the_versions_that_are_tested_with_a_hash_each(lock: Path) ->
     assert not OURS & found.keys()
 
 
+@pytest.mark.slow_variants(4)
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 @pytest.mark.parametrize("extra", ["", *EXTRAS])
 def test_the_locks_hold_everything_that_is_needed(extra: str, machine: str) -> None:

@@ -16,6 +16,7 @@ from tests.support.animals_and_vehicles import TEXTS, predict, train
 from tests.support.forks import outcome_elsewhere
 from tests.support.mutations import mutate
 from tests.support.tiny_encoder import write_encoder
+from tests.support.variants import FULL_EXAMPLES
 
 WORDS = {"min_df": 1}
 PIPELINES: dict[str, dict[str, Any]] = {
@@ -47,9 +48,9 @@ NEEDED = {
     "xgboost": "xgboost",
 }
 
-# Of a model, each a process of its own: 4, in `make test-all` 10, and 40 in the thorough profile
-# (10 of those that take seconds); `make fuzz` tries more.
-MUTATIONS = hypothesis.settings().max_examples * 2 // 5
+# Of a model, each a process of its own: 10, and 40 in the thorough profile (10 of those that take
+# seconds); `make fuzz` tries more.
+MUTATIONS = max(hypothesis.settings().max_examples, FULL_EXAMPLES) * 2 // 5
 
 
 def spec_of(name: str, encoder: Path) -> PipelineSpec:

@@ -68,6 +68,7 @@ def test_a_page_is_harmless_and_accessible_where_there_is_little_to_say(case: st
     assert len(page.encode()) < LARGEST
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("number", "documents"), [(50, 10_000), (5_000, 6_000)])
 def test_a_page_is_small_whatever_the_number_of_classes(number: int, documents: int) -> None:
     report = simulated_report(class_names(number), documents)

@@ -41,13 +41,17 @@ class TaskError(Record):
         """What ``task.error`` holds, also where another program has written it in its own way."""
         if error is None:
             return None
+        found = error if isinstance(error, dict) else {}
         try:
-            return cls.model_validate(error)
+            known = cls.model_validate(error)
         except ValidationError:
-            found = error if isinstance(error, dict) else {}
             code, message = found.get("code"), found.get("message")
             return cls(
                 code=code if isinstance(code, str) else ErrorCode.INTERNAL_ERROR,
                 message=message if isinstance(message, str) else "another program's: see details",
                 details={"found": error},
             )
+        if "details" in found or found.keys() <= cls.model_fields.keys():
+            return known
+        # Of ours all have details, and what a later version says beside them is not understood.
+        return known.model_copy(update={"details": _details({"found": error})})

@@ -131,7 +131,9 @@ def value(objective: Objective, at: NDArray[np.float64]) -> float:
 def test_what_is_minimised_has_the_gradient_that_is_said(num: int) -> None:
     source = np.random.default_rng(num)
     scores, codes = sample(num, 4, 2.0)
-    pooled = PooledObjective(scores, codes, source.random(num) + 0.5, 0.3, 0.7)
+    pooled = PooledObjective(
+        scores, codes, source.random(num) + 0.5, np.array([0.0, 0.3, 0.8, 1.0]), 0.3, 0.7
+    )
     objectives: list[tuple[Objective, int]] = [(pooled, 11)]
     for multi_label in (False, True):
         members = codes[:, np.newaxis] == np.arange(4)

@@ -353,3 +353,22 @@ def test_embeddings_that_are_equal_have_one_key(numbers: list[int]) -> None:
     assert len({(number, key) for number, key in zip(numbers, keys, strict=True)}) == len(
         set(numbers)
     )
+
+
+def test_classes_of_one_document_are_the_answer_as_often_as_others() -> None:
+    """No document of theirs can be held out; that tells nothing of how frequent they are."""
+    source = np.random.default_rng(0)
+
+    def write(topic: int) -> str:
+        own = source.choice([f"t{topic}a", f"t{topic}b", f"t{topic}c", "t"], 2)
+        return " ".join([*own, *(f"w{word}" for word in source.integers(0, 300, 8))])
+
+    classes = range(90)
+    taught = [topic for topic in classes for _ in range(1 + topic % 2)]
+    pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf"))
+    pipeline.fit([write(topic) for topic in taught], [f"class {topic}" for topic in taught])
+    truth = [topic for topic in classes for _ in range(10)]
+    predictions = pipeline.predict([write(topic) for topic in truth])
+    numbers = np.array([int(label.split()[1]) for label in predictions.labels])
+    of_one, right = np.array(truth) % 2 == 0, numbers == np.array(truth)
+    assert right[of_one].mean() > 0.5 * right[~of_one].mean()

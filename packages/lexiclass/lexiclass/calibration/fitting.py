@@ -87,7 +87,8 @@ def calibrate(
         elif keep_order:
             base = Temperature.fit(scores, codes, counts)
         else:
-            base = _pooled(scores, codes, counts, weights, of_softmax=of_softmax)
+            freedom = _freedom(frequencies)
+            base = _pooled(scores, codes, counts, weights, freedom, of_softmax=of_softmax)
         counted = frequencies + 0.5
         return mix_by_evidence(
             base,
@@ -98,21 +99,39 @@ def calibrate(
         )
 
 
+def _freedom(frequencies: Matrix) -> Matrix:
+    """Return (k,) how far a calibrator may go by what each class's own held-out documents say.
+
+    To a classifier that lacks a document of a class of two, it is a class of one. Those that are
+    classes of one to the model have no document that could be held out: they are never the answer
+    then, and were thought not to be. But they are as often as what is a class of one for the sake
+    of calibration (I. Good, "The Population Frequencies of Species and the Estimation of Population
+    Parameters", Biometrika 40, 1953, from which it follows), so those of both kinds must be alike;
+    and larger ones the more by themselves, the less a document is among theirs.
+    """
+    return np.asarray(1 - 2 / np.maximum(frequencies, 2))
+
+
 def _pooled(
     scores: Matrix,
     codes: Codes,
     counts: Matrix | None,
     weights: Matrix | None,
+    freedom: Matrix | None,
     *,
     of_softmax: bool,
 ) -> PooledSigmoids:
     if weights is None:
-        return PooledSigmoids.fit(scores, codes, weights=counts, of_softmax=of_softmax)
+        return PooledSigmoids.fit(
+            scores, codes, weights=counts, of_softmax=of_softmax, freedom=freedom
+        )
     counts = np.ones(len(codes)) if counts is None else counts
     own = counts * weights[codes]
     # As many documents as there are: the priors count as much as without weights.
     own = own * (counts.sum() / own.sum()) if len(own) else own
-    weighted = PooledSigmoids.fit(scores, codes, weights=own, of_softmax=of_softmax)
+    weighted = PooledSigmoids.fit(
+        scores, codes, weights=own, of_softmax=of_softmax, freedom=freedom
+    )
     return weighted.tempered(scores, codes, counts)
 
 

@@ -81,6 +81,7 @@ class PooledSigmoids(Calibrator):
         slope: float | None = None,
         weights: Matrix | None = None,
         of_softmax: bool = False,
+        freedom: Matrix | None = None,
     ) -> PooledSigmoids:
         """Find the most probable parameters, given the priors.
 
@@ -91,6 +92,8 @@ class PooledSigmoids(Calibrator):
                 if not given.
             weights: (n,) what each document counts; 1 if not given.
             of_softmax: See above; the slope is then 1.
+            freedom: (k,) from 0 to 1, what the standard deviations of each class' own slope and
+                offset are times; 1 if not given.
         """
         k = scores.shape[1]
         if slope is None:
@@ -99,7 +102,8 @@ class PooledSigmoids(Calibrator):
             scores, slope = _logits(scores), 1.0
         weights = np.ones(len(codes)) if weights is None else weights
         spread = _SOFTMAX_SLOPE_SPREAD if of_softmax else _SLOPE_SPREAD
-        objective = _Objective(scores, codes, weights, float(np.log(slope)), spread)
+        freedom = np.ones(k) if freedom is None else freedom
+        objective = _Objective(scores, codes, weights, freedom, float(np.log(slope)), spread)
         start = np.concatenate(([objective.log_slope, 0.0, 0.0], np.zeros(2 * k)))
         best = scipy.optimize.minimize(
             objective,
@@ -108,7 +112,7 @@ class PooledSigmoids(Calibrator):
             method="L-BFGS-B",
             options={"maxiter": _MOST_STEPS, "ftol": _TOLERANCE},
         )
-        return cls(*_unpack(best.x), of_softmax)
+        return cls(*_unpack(best.x, freedom), of_softmax)
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> PooledSigmoids:
@@ -144,17 +148,18 @@ class PooledSigmoids(Calibrator):
         return np.asarray(self.power * special.log_expit(scores * self.slopes + self.offsets))
 
 
-def _unpack(parameters: Matrix) -> tuple[Matrix, Matrix, float]:
+def _unpack(parameters: Matrix, freedom: Matrix) -> tuple[Matrix, Matrix, float]:
     """Return slopes, offsets and the power.
 
     The first three parameters are shared: the logarithms of power times slope and of the power, and
-    the offset; then come each class's own, added to the logarithm of the slope and to the offset.
+    the offset; then come each class's own, which times its freedom are added to the logarithm of
+    the slope and to the offset.
     """
     log_scale, log_power, offset = parameters[:3]
     own_slopes, own_offsets = np.split(parameters[3:], 2)
     return (
-        np.exp(log_scale - log_power + own_slopes),
-        offset + own_offsets,
+        np.exp(log_scale - log_power + freedom * own_slopes),
+        offset + freedom * own_offsets,
         float(np.exp(log_power)),
     )
 
@@ -173,11 +178,12 @@ class _Objective:
     scores: Matrix
     codes: Codes
     weights: Matrix
+    freedom: Matrix
     log_slope: float
     slope_spread: float
 
     def __call__(self, parameters: Matrix) -> tuple[float, Matrix]:
-        slopes, offsets, power = _unpack(parameters)
+        slopes, offsets, power = _unpack(parameters, self.freedom)
         own_slopes, own_offsets = np.split(parameters[3:], 2)
         log_scale, log_power, offset = parameters[:3]
         distance = log_scale - self.log_slope
@@ -213,7 +219,7 @@ class _Objective:
             by_offset.sum() + offset / _OFFSET_SPREAD**2,
         ]
         own = (
-            by_log_slope + own_slopes / _CLASS_SLOPE_SPREAD**2,
-            by_offset + own_offsets / _CLASS_OFFSET_SPREAD**2,
+            by_log_slope * self.freedom + own_slopes / _CLASS_SLOPE_SPREAD**2,
+            by_offset * self.freedom + own_offsets / _CLASS_OFFSET_SPREAD**2,
         )
         return value, np.concatenate((shared, *own))

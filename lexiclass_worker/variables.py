@@ -185,6 +185,9 @@ def _slip_of(given: str, settings: Collection[str]) -> str | None:
 
 
 def _is_a_slip(given: str, meant: str) -> bool:
+    # Every variable of the environment is compared with every setting: soon done with most.
+    if abs(len(given) - len(meant)) > 1:
+        return False
     at = next((at for at, pair in enumerate(zip_longest(given, meant)) if len(set(pair)) > 1), 0)
     is_turned = (
         given[at : at + 2] == meant[at : at + 2][::-1] and given[at + 2 :] == meant[at + 2 :]

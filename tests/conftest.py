@@ -5,6 +5,7 @@ has a migrated, empty database and an empty Redis of its own.
 """
 
 import asyncio
+import functools
 import gc
 import logging
 import os
@@ -21,6 +22,7 @@ import hypothesis
 import pytest
 import redis
 from loguru import logger
+from loguru._better_exceptions import ExceptionFormatter
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -53,6 +55,12 @@ hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)
 hypothesis.settings.register_profile("full", deadline=None, max_examples=FULL_EXAMPLES)
 hypothesis.settings.register_profile("thorough", deadline=None)
 hypothesis.settings.load_profile("quick")
+
+
+# Where Python's folders are is found anew for each handler that is added, which takes longer than
+# most commands that are run in this process.
+_lib_dirs = functools.cache(ExceptionFormatter._get_lib_dirs)
+ExceptionFormatter._get_lib_dirs = staticmethod(_lib_dirs)  # type: ignore[method-assign]
 
 
 def _to_standard_error(line: str) -> None:

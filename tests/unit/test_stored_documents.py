@@ -5,7 +5,7 @@ import pickle
 import resource
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -19,7 +19,7 @@ from lexiclass_worker.artifacts import document_objects
 from lexiclass_worker.artifacts.document_objects import DocumentObjects, Look
 from lexiclass_worker.jobs.document_refs import DocumentRef, DocumentRefs
 from lexiclass_worker.jobs.inputs import ProjectDocuments
-from lexiclass_worker.ml import documents, local_files
+from lexiclass_worker.ml import listing_plans, local_files
 from lexiclass_worker.ml.document_paths import DocumentPaths
 from lexiclass_worker.ml.documents import StoredDocuments
 
@@ -143,7 +143,7 @@ def objects(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Few objects are asked for one by one, many are listed."""
     monkeypatch.setattr(document_objects, "_SETTLED_S", -1000)
     if request.param == "many":
-        monkeypatch.setattr(documents, "_FEW", 0)
+        monkeypatch.setattr(listing_plans, "_FEW", 0)
 
 
 def in_store(tmp_path: Path, *references: DocumentRef) -> StoredDocuments:
@@ -195,9 +195,11 @@ def test_a_folder_of_objects_is_listed_once(
     listed: list[str] = []
     list_folder = DocumentObjects.listed
 
-    def noting(self: DocumentObjects, path: str) -> dict[str, Look]:
+    def noting(
+        self: DocumentObjects, path: str, prefixes: Iterable[str] = ("",)
+    ) -> dict[str, Look]:
         listed.append(path)
-        return list_folder(self, path)
+        return list_folder(self, path, prefixes)
 
     monkeypatch.setattr(DocumentObjects, "listed", noting)
     references = [(number, None) for number in range(150)]

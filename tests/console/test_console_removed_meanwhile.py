@@ -70,6 +70,7 @@ async def _act_while(
     return await acting
 
 
+@pytest.mark.slow_variants(6)
 @pytest.mark.parametrize("removed", REMOVALS)
 @pytest.mark.parametrize("action", ACTIONS)
 async def test_what_is_removed_meanwhile_is_told_and_audited_only_if_something_was_done(

@@ -539,6 +539,7 @@ async def row_of(workshop: Workshop, message: Delivery, status: str) -> dict[str
     return await task_row(workshop, message)
 
 
+@pytest.mark.slow_variants(8)
 @pytest.mark.parametrize("status", ["pending", "retrying", "succeeded", "failed", "cancelled"])
 @pytest.mark.parametrize(
     "forged",

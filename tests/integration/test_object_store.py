@@ -427,12 +427,14 @@ def test_documents_are_listed_by_the_beginning_of_their_names(numbered: StoredPr
     assert numbered.listed("7/none", ["1"]) == {}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("prefix", ["../other/1", "12/", ".."])
 def test_no_listing_leads_out_of_its_folder(numbered: StoredProject, prefix: str) -> None:
     with pytest.raises(PermissionError):
         numbered.listed("7/documents", [prefix])
 
 
+@pytest.mark.slow
 def test_times_of_listings_are_what_botocore_takes_them_for(
     numbered: StoredProject, object_store: ObjectStore, tmp_path: Path
 ) -> None:

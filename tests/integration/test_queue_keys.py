@@ -110,6 +110,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow_variants(20)
 @pytest.mark.parametrize(("key", "wrong"), CASES)
 def test_a_key_of_a_wrong_type_heals_and_what_is_sent_then_is_taken(
     consuming: Consuming, key: str | bytes, wrong: str

@@ -446,6 +446,7 @@ async def add_odd(workshop: Workshop, values: dict[str, str]) -> int:
         return int(added.scalar_one())
 
 
+@pytest.mark.slow_variants(6)
 @pytest.mark.parametrize(
     ("values", "reason"),
     [

@@ -107,6 +107,7 @@ def test_each_table_is_of_a_project_or_of_none() -> None:
     assert reached == set(OWNED)
 
 
+@pytest.mark.slow_variants(6)
 @pytest.mark.parametrize("name", [name for name in OWNED if name != "project"])
 async def test_no_row_of_a_table_joins_two_projects(workshop: Workshop, name: str) -> None:
     async with workshop.sessions.begin() as session:

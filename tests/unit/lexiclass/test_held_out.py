@@ -297,6 +297,7 @@ def test_how_many_documents_calibrated_a_model_is_kept(tmp_path: Path) -> None:
     assert Pipeline.load(tmp_path / "model").num_calibration_documents == 120
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("multi_label", [False, True])
 @pytest.mark.parametrize("classifier", ["svm", "xgboost"])
 def test_copies_and_near_doubles_calibrate_as_one_document(

@@ -6,10 +6,13 @@ The worker has the store's keys, and children none: they ask their worker, see
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from lexiclass_worker.artifacts.document_objects import Contents, Look
 from lexiclass_worker.artifacts.generations import Files
+
+LONGEST_NAME: Final = 255
+"""Characters of the name of a document, or of a file of an index."""
 
 
 class ProjectObjects(Protocol):

@@ -15,9 +15,7 @@ from lexiclass_core import layout
 from lexiclass_worker.artifacts.document_objects import Contents, DocumentObjects, Look
 from lexiclass_worker.artifacts.generations import Checksum, Files
 from lexiclass_worker.artifacts.index_copies import IndexCopy
-from lexiclass_worker.artifacts.project_objects import ProjectObjects
-
-_LONGEST_NAME: Final = 255
+from lexiclass_worker.artifacts.project_objects import LONGEST_NAME, ProjectObjects
 
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\\\x22'<>]+")
 
@@ -242,7 +240,7 @@ def _component(name: str) -> str:
     if (
         name in {"", ".", ".."}
         or not {"/", "\\", "\0"}.isdisjoint(name)
-        or len(name) > _LONGEST_NAME
+        or len(name) > LONGEST_NAME
     ):
         raise PermissionError(EACCES, "not a name of a file", name)
     return name

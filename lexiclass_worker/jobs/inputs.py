@@ -39,10 +39,12 @@ class ProjectDocuments(_OfProject):
         folder: Folder of {document_id}.txt files, relative to the root, that replaces the usual
             places; already known to be inside the project.
         max_bytes: Largest document that is read, in bytes.
+        largest_id: No document of the project has a larger id, as far as is known: 0 if nothing is.
     """
 
     folder: str | None
     max_bytes: int
+    largest_id: int = 0
 
     @property
     def folders(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lexiclass import Document, DocumentLoader, DocumentUnreadable, UnreadableDocument
 from lexiclass.index import Survey
 from lexiclass_worker.artifacts.document_objects import NOTHING, Look
-from lexiclass_worker.artifacts.project_objects import ProjectObjects
+from lexiclass_worker.artifacts.project_objects import LONGEST_NAME, ProjectObjects
 from lexiclass_worker.jobs.document_refs import DocumentRef, DocumentRefs
 from lexiclass_worker.jobs.inputs import ProjectDocuments
 from lexiclass_worker.ml import crash_notes
@@ -27,7 +27,7 @@ from lexiclass_worker.ml.local_files import LocalFiles
 from lexiclass_worker.ml.objects import objects_of
 
 # Side by side: what a listing says of an object takes a kilobyte until it is looked through.
-_LISTINGS_TOGETHER: Final = 8
+_LISTINGS_TOGETHER: Final = 4
 
 # Documents that are asked for by one request.
 _TOGETHER: Final = 4_096
@@ -133,7 +133,7 @@ class StoredDocuments:
     times the kernel keeps. One that was written to a moment ago has none: it may change again and
     keep them. The stamp of an object is made of the tag that its store gives to its content.
 
-    Objects whose names are no numbers are looked at by a listing of all their folder, once: what is
+    Objects whose names are no ids are looked at by a listing of all their folder, once: what is
     written to them later is seen by another of these.
     """
 
@@ -147,6 +147,7 @@ class StoredDocuments:
         self._paths = bytes(documents.text)
         self._path_ends = np.array(documents.ends, dtype=np.int64)
         self._places = DocumentPaths(source)
+        self._largest_id = max(int(self.ids.max(initial=0)), source.largest_id)
         self._listed: dict[str, Mapping[str, Look]] = {}
 
     def survey(self, positions: NDArray[np.int64]) -> Survey:
@@ -162,20 +163,24 @@ class StoredDocuments:
     def _look(self, places: Sequence[DocumentPath]) -> list[Look]:
         names = defaultdict(set)
         for folder, name in places:
-            names[folder].add(name)
+            # No store is asked for what can be the name of no document.
+            if len(name) <= LONGEST_NAME:
+                names[folder].add(name)
         looks: dict[str, Mapping[str, Look]] = {NOWHERE[0]: {}}
         with objects_of(self._source) as store:
             for folder in names.keys() - looks.keys():
                 looks[folder] = self._listed.get(folder) or self._look_into(
                     store, folder, sorted(names[folder])
                 )
-        return [looks[folder].get(name, NOTHING) for folder, name in places]
+        return [looks.get(folder, {}).get(name, NOTHING) for folder, name in places]
 
     def _look_into(
         self, store: ProjectObjects, folder: str, names: Sequence[str]
     ) -> Mapping[str, Look]:
         """Ask for some documents of a folder; what is said of all that it holds is kept."""
-        planned = plan_listings(names, by_prefix=store.lists_by_prefix())
+        planned = plan_listings(
+            names, by_prefix=store.lists_by_prefix(), largest_id=self._largest_id
+        )
         if planned.prefixes == [""]:
             self._listed[folder] = store.listed(folder)
             return self._listed[folder]

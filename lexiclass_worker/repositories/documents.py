@@ -129,6 +129,14 @@ async def documents_asked_for(
     return await documents_between(session, project_id, asked.first, asked.last)
 
 
+async def largest_id(session: AsyncSession, project_id: int) -> int:
+    """The largest id of a document of a project; 0 if it has none."""
+    largest = await session.scalar(
+        select(func.max(Document.id)).where(Document.project_id == project_id)
+    )
+    return largest or 0
+
+
 async def count(session: AsyncSession, project_id: int) -> int:
     """How many documents a project has."""
     number = await session.scalar(select(func.count()).where(Document.project_id == project_id))

@@ -145,7 +145,7 @@ async def index_document_chunk(task: TaskContext, request: IndexDocumentChunk) -
             directory.mkdir()
             outcome = await task.sandbox.run(
                 ShardJob(
-                    source=documents_of(task, project_id, folder),
+                    source=await documents_of(task, project_id, folder),
                     pretrained_directory=pretrained_directory(task),
                     documents=DocumentRefs(all_rows),
                     shards=[(name, len(part)) for name, part in zip(names, rows, strict=True)],

@@ -139,7 +139,7 @@ async def _evaluate(
     async with transferring(model_files(task.storage, request, model.version)) as directory:
         return await task.sandbox.run(
             EvaluateJob(
-                source=documents_of(task, request.project_id),
+                source=await documents_of(task, request.project_id),
                 pretrained_directory=pretrained_directory(task),
                 indexes=await indexes.at_hand(),
                 documents=[(label.document_id, label.content_path) for label in test_data],

@@ -144,7 +144,7 @@ async def _build(
     known = await indexes.at_hand()
     outcome = await task.sandbox.run(
         IndexJob(
-            source=documents_of(task, request.project_id, folder),
+            source=await documents_of(task, request.project_id, folder),
             pretrained_directory=pretrained_directory(task),
             num_processes=num_processes(task),
             documents=listed.documents,
@@ -197,7 +197,7 @@ async def _embed(
     directory = layout.embeddings_directory(request.project_id, key)
     outcome = await task.sandbox.run(
         EmbedJob(
-            source=documents_of(task, request.project_id, folder),
+            source=await documents_of(task, request.project_id, folder),
             pretrained_directory=pretrained_directory(task),
             num_processes=num_processes(task),
             documents=listed.documents,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from lexiclass_core import layout
+from lexiclass_core.db import single_statements
 from lexiclass_core.schemas import IndexDocumentChunk, IndexDocuments, TrainFieldModel
 from lexiclass_worker.artifacts.copies import project_cache
 from lexiclass_worker.artifacts.kept_copies import cache_directory
@@ -13,22 +14,27 @@ from lexiclass_worker.config import Settings
 from lexiclass_worker.errors import InvalidRequest, NotFound
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.jobs.inputs import ProjectDocuments, ProjectIndexes
+from lexiclass_worker.repositories import documents
 from lexiclass_worker.repositories.indexes import KeptIndexes
 from lexiclass_worker.sandbox.native_threads import available_cores
 from lexiclass_worker.services.signatures import known_digests
 
 
-def documents_of(
+async def documents_of(
     task: TaskContext, project_id: int, folder: PurePosixPath | None = None
 ) -> ProjectDocuments:
     """Where a project's documents lie; in one folder, when one is given."""
-    return project_documents(task.storage, task.settings, project_id, folder)
+    source = project_documents(task.storage, task.settings, project_id, folder)
+    if not source.is_remote:
+        return source
+    async with single_statements(task.sessions) as session:
+        return replace(source, largest_id=await documents.largest_id(session, project_id))
 
 
 def project_documents(
     storage: Storage, settings: Settings, project_id: int, folder: PurePosixPath | None = None
 ) -> ProjectDocuments:
-    """See :func:`documents_of`."""
+    """See :func:`documents_of`; without what the database says."""
     return ProjectDocuments(
         root=storage.root,
         project_id=project_id,

@@ -259,7 +259,7 @@ async def _predict(
     async with transferring(model_files(task.storage, request, use.version)) as directory:
         return await task.sandbox.run(
             PredictJob(
-                source=documents_of(task, request.project_id),
+                source=await documents_of(task, request.project_id),
                 pretrained_directory=pretrained_directory(task),
                 indexes=known.as_kept(use.indexes),
                 documents=[(row.id, row.content_path) for row in work.rows],

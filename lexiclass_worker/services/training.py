@@ -190,7 +190,7 @@ async def _train(
     indexes = KnownIndexes(task, request.project_id)
     outcome = await task.sandbox.run(
         TrainJob(
-            source=documents_of(task, request.project_id),
+            source=await documents_of(task, request.project_id),
             pretrained_directory=pretrained_directory(task),
             indexes=await indexes.at_hand(),
             num_processes=num_processes(task),

@@ -86,9 +86,11 @@ class KeptCounts:
         self._share = share
         self._patience_s = patience_s
         self._timeout_s = timeout_s
-        self._counting: Future[tuple[Counts, float]] | None = None
+        self._counting: Future[Counts] | None = None
+        self._took_s = 0.0
         self._kept: Counts | None = None
-        self._kept_until_s = 0.0
+        self._failure: BaseException | None = None
+        self._due_s = 0.0
 
     def read(self) -> Counts | None:
         """Those counted last; None while they are counted for the first time.
@@ -99,8 +101,8 @@ class KeptCounts:
             TimeoutError: PostgreSQL does not answer.
         """
         if self._counting is None:
-            if self._kept is not None and time.monotonic() < self._kept_until_s:
-                return self._kept
+            if time.monotonic() < self._due_s:
+                return self._known()
             self._counting = begin("tasks", self._count)
         counting = self._counting
         try:
@@ -112,20 +114,25 @@ class KeptCounts:
                 ) from None
             return self._kept
         self._counting = None
-        if error is not None:
-            # What is not known any more is not told.
-            self._kept = None
-            raise error
-        self._kept, took_s = counting.result()
-        is_dear = self._kept.total() > self._few
-        self._kept_until_s = time.monotonic() + self._share * took_s if is_dear else 0.0
+        # What is not known any more is not told.
+        self._failure = error
+        self._kept = None if error else counting.result()
+        is_dear = self._kept is None or self._kept.total() > self._few
+        self._due_s = time.monotonic() + self._share * self._took_s if is_dear else 0.0
+        return self._known()
+
+    def _known(self) -> Counts | None:
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
         return self._kept
 
-    def _count(self) -> tuple[Counts, float]:
+    def _count(self) -> Counts:
         reading = partial(_counts, statuses=self._statuses)
         began_s = time.monotonic()
-        counts = ask_rows(self._database_uri, reading, timeout_s=self._timeout_s)
-        return counts, time.monotonic() - began_s
+        try:
+            return ask_rows(self._database_uri, reading, timeout_s=self._timeout_s)
+        finally:
+            self._took_s = time.monotonic() - began_s
 
 
 async def _counts(connection: AsyncConnection, statuses: Collection[TaskStatus]) -> Counts:

@@ -99,10 +99,22 @@ def test_what_cannot_be_counted_is_an_error_and_not_told(
     database: Database, database_uri: str
 ) -> None:
     add(database, 1)
-    slow = KeptCounts(database_uri, OPEN_TASK_STATUSES, timeout_s=0.2, patience_s=60)
+    slow = KeptCounts(database_uri, OPEN_TASK_STATUSES, share=0, timeout_s=2, patience_s=60)
     with locked(database_uri), pytest.raises(Exception, match="statement timeout"):
         slow.read()
     assert slow.read() is not None
+
+
+def test_what_could_not_be_counted_is_not_counted_again_at_once(
+    database: Database, database_uri: str
+) -> None:
+    failing = KeptCounts(
+        database_uri, OPEN_TASK_STATUSES, share=FOR_EVER, timeout_s=2, patience_s=60
+    )
+    with locked(database_uri), pytest.raises(Exception, match="statement timeout"):
+        failing.read()
+    with pytest.raises(Exception, match="statement timeout"):
+        failing.read()
 
 
 def test_open_tasks_are_found_among_finished_ones_by_an_index(

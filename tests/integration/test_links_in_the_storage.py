@@ -182,7 +182,7 @@ async def test_a_folder_replaced_while_it_is_built_in_leads_nowhere_else(
     before = tree(workshop.path / str(neighbour.project_id))
     indexes = await KnownIndexes(workshop.context(), project.project_id).at_hand()
     documents = [(document_id, None) for document_id in project.document_ids[1:]]
-    source = documents_of(workshop.context(), project.project_id)
+    source = await documents_of(workshop.context(), project.project_id)
 
     def replace(_: Publication | None = None) -> None:
         """Called before each step of a build that others could notice."""

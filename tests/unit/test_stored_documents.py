@@ -211,6 +211,19 @@ def test_a_folder_of_objects_is_listed_once(
     assert listed == ["7/documents"]
 
 
+@pytest.mark.parametrize("number", [3, 150])
+def test_a_name_that_none_can_have_hides_no_other_document(
+    tmp_path: Path, folder: Path, number: int
+) -> None:
+    names = [None] * number
+    for each in range(number):
+        (folder / f"{each}.txt").write_text("red")
+    source = in_store(
+        tmp_path, *enumerate(names), (number, f"7/documents/{'9' * 300}.txt"), (number + 1, "7/é/1")
+    )
+    assert source.survey(np.arange(number + 2)).sizes.tolist() == [3] * number + [0, 0]
+
+
 def test_objects_are_asked_for_side_by_side_and_come_in_order(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,11 +44,11 @@ def read_times_quickly(file_system: Any) -> None:
     if not hasattr(file_system, "set_session"):
         return
 
-    def read_time(text: str) -> datetime:
+    def read_time(text: Any) -> datetime:
         for read in (datetime.fromisoformat, parsedate_to_datetime):
             try:
                 found = read(text)
-            except ValueError:
+            except (TypeError, ValueError):
                 continue
             if found.tzinfo is not None:
                 return found

@@ -77,7 +77,13 @@ def text_keys(texts: Sequence[str]) -> Keys:
 
     Of scripts that write no blanks, pairs of characters stand for words.
     """
-    return token_keys(TokenMatrix.from_lists([list(_words(text.casefold())) for text in texts]))
+    # Each word once in memory, of which a long text has as many as characters.
+    words: dict[str, str] = {}
+    return token_keys(
+        TokenMatrix.from_lists(
+            [[words.setdefault(word, word) for word in _words(text.casefold())] for text in texts]
+        )
+    )
 
 
 def _words(text: str) -> Iterator[str]:

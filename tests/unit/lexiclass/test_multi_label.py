@@ -210,3 +210,20 @@ def test_documents_with_a_class_of_their_own_calibrate_too(corpus: Corpus) -> No
     label_sets = [{label, f"{number}"} for number, label in enumerate(labels)]
     pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf", multi_label=True))
     assert pipeline.fit(texts, label_sets).num_calibration_documents == len(set(texts))
+
+
+def test_a_class_that_all_documents_have_is_calibrated_like_others(corpus: Corpus) -> None:
+    texts, labels = corpus
+    label_sets = [{label, "all"} for label in labels]
+    pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf", multi_label=True))
+    pipeline.fit(texts, label_sets)
+    place = pipeline.classes.index("all")
+    probabilities = pipeline.predict(texts).probabilities[:, place]
+    assert ((probabilities > 0.9) & (probabilities < 0.999)).all()
+
+
+def test_documents_that_all_have_the_same_classes_calibrate(corpus: Corpus) -> None:
+    texts, _ = corpus
+    pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf", multi_label=True))
+    fitted = pipeline.fit(texts, [{"a", "b"}] * len(texts))
+    assert fitted.num_calibration_documents == len(set(texts))

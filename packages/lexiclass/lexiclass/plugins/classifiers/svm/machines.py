@@ -72,9 +72,8 @@ def _of_model(targets: Targets, parameters: SvmParameters) -> Iterator[Machine]:
 
 
 def _is_left(machine: Machine, kept: NDArray[np.bool_]) -> bool:
-    """Tell whether the documents kept have anything to tell apart, where all have."""
-    members = machine.members[kept]
-    return bool(members.any() and not members.all())
+    """Tell whether the documents kept have what all have: some of the class, some not, or both."""
+    return len(np.unique(machine.members[kept])) == len(np.unique(machine.members))
 
 
 def _num_needed(codes: NDArray[np.intp], parameters: SvmParameters) -> int:

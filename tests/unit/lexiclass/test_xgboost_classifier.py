@@ -118,7 +118,8 @@ def test_the_more_documents_the_smaller_is_the_share_that_calibrates(
     features, labels = blobs({"a": num_documents // 2, "b": num_documents // 2})
     classifier = xgboost(max_rounds=2)
     classifier.train(features, labels)
-    assert classifier.num_calibration_documents == pytest.approx(scored, abs=20)
+    # Some of them are near doubles, which count as one.
+    assert classifier.num_calibration_documents == pytest.approx(scored, rel=0.1)
 
 
 def test_training_stops_early_and_says_how_far_it_is() -> None:

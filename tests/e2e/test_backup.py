@@ -306,6 +306,7 @@ def test_what_people_have_paused_stays_whatever_they_call_it(own_house: House) -
     ]
 
 
+@pytest.mark.slow
 def test_a_damaged_backup_is_not_restored(own_house: House) -> None:
     backups = own_house.directory / "backups"
     assert back_up(own_house, backups).returncode == 0

@@ -200,6 +200,7 @@ def test_a_corpus_is_read_or_refused(fuzz: Callable[..., None], place: Path) -> 
     fuzz(examine, corpora())
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(0)
 def test_documents_in_folders_are_read_or_refused(fuzz: Callable[..., None], place: Path) -> None:
     @st.composite

@@ -273,7 +273,7 @@ async def test_chunks_that_redis_did_not_take_are_sent_by_the_reconciler(
     assert await index_status(workshop, project) == "indexed"
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["disk"], indirect=True)
 @pytest.mark.parametrize(
     "statement",
@@ -310,6 +310,7 @@ async def test_an_indexing_that_the_database_refuses_at_last_leaves_no_project_i
     assert await index_status(workshop, project) == "indexed"
 
 
+@pytest.mark.slow
 async def test_a_chunk_whose_worker_died_is_made_again_and_the_index_is_the_same(
     workshop: Workshop, post: IndexingPost, place: Place
 ) -> None:

@@ -142,6 +142,7 @@ def test_postgres_speaks_utf8_and_utc_and_keeps_its_promises(tmp_path: Path) -> 
         assert query(server.database_uri, "SHOW fsync") == "off"
 
 
+@pytest.mark.slow
 def test_passwords_are_needed_private_and_not_in_the_repr(tmp_path: Path) -> None:
     with embedded_servers(tmp_path, durable=False) as servers:
         assert repr(servers) == "EmbeddedServers()"

@@ -208,7 +208,7 @@ STEPS = [
 ]
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 async def test_an_erasure_that_is_killed_is_finished_by_the_next_run(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, step: str

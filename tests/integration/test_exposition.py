@@ -316,7 +316,7 @@ class TestTasks:
         finally:
             asyncio.run(_execute(database_uri, "DELETE FROM project"))
 
-    @pytest.mark.slow_variants
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("table", "hidden"),
         [("task", {"postgresql", "waits"}), ("model", {"models"}), ("worker", {"workers"})],

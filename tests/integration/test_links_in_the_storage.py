@@ -62,7 +62,7 @@ async def try_all(workshop: Workshop, project: SmallProject) -> list[str]:
     return refused
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place",
     [

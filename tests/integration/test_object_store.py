@@ -173,6 +173,7 @@ async def test_an_index_too_large_to_copy_is_left_alone(
     assert list(storage.cache_directory.glob("*/*/")) == []
 
 
+@pytest.mark.slow
 async def test_a_model_is_downloaded_once(remote: Remote) -> None:
     project = await remote.project(training=4, test=2)
     workshop = remote.workshop

@@ -41,7 +41,7 @@ def _no_signal_ignored() -> Iterator[None]:
     signal.signal(signal.SIGHUP, before)
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_signal_ignored")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_tests_in_order(tmp_path: Path, number: signal.Signals) -> None:

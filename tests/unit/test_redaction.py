@@ -116,7 +116,7 @@ def test_values_of_json_have_no_secret_in_names_and_texts() -> None:
     assert found == {"a *** b": ["***", 7, None, {"x": ["***"]}]}
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", ["\\", "'", "%", "&amp;", "\\'", "\n"])
 def test_what_escapes_costs_linear_time(odd: str) -> None:
     """A pattern that tried every division of this text would not end."""

@@ -86,6 +86,7 @@ def settled() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(40))
 @given(
     generations=st.lists(GENERATION, min_size=2, max_size=4),

@@ -373,7 +373,7 @@ def test_what_another_has_published_since_is_not_withdrawn(tmp_path: Path, kind:
     assert list((tmp_path / "storage" / ".scratch").iterdir()) == []
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_what_another_publishes_at_that_very_moment_is_not_withdrawn(
     tmp_path: Path, kind: str

@@ -38,7 +38,7 @@ def test_a_document_without_a_known_word_has_none() -> None:
     assert [(each.given, each.better) for each in found] == [((), ())] * 2
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("features", ["tfidf", "bow"])
 @given(texts=st.lists(st.sampled_from([*SPORT[:3], *MONEY[:3]]), min_size=1, max_size=5))
 def test_what_speaks_for_a_class_is_against_the_other(features: str, texts: list[str]) -> None:

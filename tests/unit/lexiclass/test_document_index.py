@@ -779,7 +779,7 @@ OTHERS = st.lists(
 )
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("features", ["bow", "tfidf"])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(15))
 @given(before=OTHERS, after=OTHERS)

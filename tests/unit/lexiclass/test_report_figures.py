@@ -19,6 +19,7 @@ from lexiclass.report.reliability import reliability_curve
 from tests.support.made_up_reports import collect, made_up, report_of
 
 
+@pytest.mark.slow
 @given(st.integers(40, 300), st.integers(2, 6), st.integers(0, 1_000))
 def test_figures_of_classes_are_scikit_learns(number: int, num_classes: int, seed: int) -> None:
     labels, predictions = made_up(number, num_classes, seed)

@@ -41,6 +41,7 @@ def words(page: str) -> str:
     return " ".join(text.replace("\u202f", " ").split())
 
 
+@pytest.mark.slow
 @given(reports())
 def test_a_page_of_any_report_can_do_nothing(report: Report) -> None:
     check_accessible(check_harmless(render(report)))

@@ -181,17 +181,17 @@ class DocumentObjects:
         key = f"{self._base}/{folder}"
         try:
             if prefix:
-                entries = self._fs.find(key, detail=True, prefix=prefix).values()
+                # With what is in folders below.
+                found = self._fs.find(key, detail=True, prefix=prefix).values()
+                entries = [each for each in found if each["name"].rpartition("/")[0] == key]
             else:
                 entries = self._fs.ls(key, detail=True)
         except FileNotFoundError:
             return {}
-        places = [(entry["name"].rpartition("/"), entry) for entry in entries]
-        # A listing by a prefix has what is in folders below, one of all the folders themselves.
         return {
-            name: _look(entry, newest)
-            for (parent, _, name), entry in places
-            if parent.endswith(folder) and entry["type"] == "file"
+            entry["name"].rpartition("/")[2]: _look(entry, newest)
+            for entry in entries
+            if entry["type"] == "file"
         }
 
     def looked_at(self, folder: str, names: Iterable[str]) -> dict[str, Look]:

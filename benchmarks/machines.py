@@ -6,9 +6,9 @@ other machine. With ``--share`` each has that part of one core, so that more mac
 be compared; without, they share the cores there are.
 
 The same project is indexed from nothing, trained and predicted with every number of machines, and
-once more with two of which one is killed in the middle of the indexing and another in the middle of
-the prediction. All have to come to the same index, to the byte, the same model and the same
-predictions; if not, this fails.
+once more with three of which one is killed in the middle of the indexing and another in the middle
+of the prediction. All have to come to the index, to the byte, the model and the predictions that
+the library alone comes to in one process without any of this; if not, this fails.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,10 +30,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
+
 from benchmarks.house import House, open_house
+from benchmarks.library_alone import Alone, StoredFolder, class_ids_of
 from benchmarks.service import connect
 from benchmarks.synthetic import demo_words, synthetic_documents
+from lexiclass import PipelineSpec
 from lexiclass_core.client.snapshot import TaskSnapshot
+from lexiclass_core.layout import documents_directory
 from lexiclass_worker.admin.import_report import ImportReport
 from lexiclass_worker.config import export_environment
 from lexiclass_worker.embedded.process import free_port
@@ -41,7 +46,10 @@ from lexiclass_worker.worker_group import dramatiq_command
 
 RESULTS = Path(__file__).parent / "results" / "machines.json"
 
-_NETWORK = "10.213.7"
+Prediction = tuple[int, int, float]
+"""Ids of a document and of a class, and the confidence."""
+
+_NETWORK = f"10.213.{os.getpid() % 256}"
 _TRAINING = 2_000
 _FEWEST_CHUNKS = 8
 _LARGEST_CHUNK = 20_000
@@ -256,12 +264,19 @@ def open_site(directory: Path, *, documents: int, share: float | None) -> Iterat
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What machines came to, and how long it took them."""
+    """What was come to, and how long it took.
+
+    Attributes:
+        seconds: Of each step.
+        index: A digest of the index; likewise ``model`` and ``predictions``.
+        trained: Folder of the model.
+    """
 
     seconds: dict[str, float]
     index: str
     model: str
     predictions: str
+    trained: Path
 
 
 def work(site: Site, project: ImportReport, machines: int, *, kills: bool = False) -> Outcome:
@@ -289,11 +304,56 @@ def work(site: Site, project: ImportReport, machines: int, *, kills: bool = Fals
         site.house.succeed(task)
         seconds["predict"] = time.perf_counter() - began
     folder = site.house.storage / str(project.project_id)
+    model = folder / "models" / str(project.field_id) / f"v{version}"
     return Outcome(
         {name: round(each, 1) for name, each in seconds.items()},
         _index_digest(folder / "indexes" / "icu-en"),
-        _model_digest(folder / "models" / str(project.field_id) / f"v{version}"),
-        _prediction_digest(site, project.field_id),
+        _model_digest(model),
+        _digest_of_predictions(_predictions(site, project.field_id)),
+        model,
+    )
+
+
+def work_alone(site: Site, project: ImportReport, model: Path) -> Outcome:
+    """Let the library do the same with the documents, in one process.
+
+    Args:
+        site: The documents, their labels and the names of their classes.
+        project: Which.
+        model: One that a machine trained; of it the pipeline is taken, and the ids of the classes.
+    """
+    spec = PipelineSpec.model_validate(json.loads((model / "manifest.json").read_text())["spec"])
+    labels = site.ask(
+        "SELECT document_id, name FROM document_label JOIN field_class ON class_id = field_class.id"
+        " WHERE document_label.field_id = $1",
+        project.field_id,
+    )
+    ids = [
+        row["id"]
+        for row in site.ask("SELECT id FROM document WHERE project_id = $1", project.project_id)
+    ]
+    documents = StoredFolder(
+        site.house.storage / documents_directory(project.project_id), np.array(sorted(ids))
+    )
+    alone = Alone(documents, site.house.directory / "alone")
+    began = time.perf_counter()
+    alone.build_index(spec.tokenizer, spec.locale)
+    indexed = time.perf_counter()
+    alone.train(spec, {row["document_id"]: row["name"] for row in labels})
+    trained = time.perf_counter()
+    class_ids = class_ids_of(model)
+    predictions = [(number, class_ids[name], sure) for number, name, sure in alone.predict()]
+    seconds = {
+        "index": indexed - began,
+        "train": trained - indexed,
+        "predict": time.perf_counter() - trained,
+    }
+    return Outcome(
+        {name: round(each, 1) for name, each in seconds.items()},
+        _index_digest(alone.index),
+        _model_digest(alone.model),
+        _digest_of_predictions(predictions),
+        alone.model,
     )
 
 
@@ -320,13 +380,17 @@ def _model_digest(folder: Path) -> str:
     return _digest(*(path.read_bytes() for path in files if path.name != "manifest.json"))
 
 
-def _prediction_digest(site: Site, field_id: int) -> str:
+def _predictions(site: Site, field_id: int) -> list[Prediction]:
     rows = site.ask(
         "SELECT document_id, class_id, confidence FROM prediction WHERE field_id = $1 "
         "ORDER BY document_id",
         field_id,
     )
-    return _digest(repr([tuple(row) for row in rows]).encode())
+    return [tuple(row) for row in rows]
+
+
+def _digest_of_predictions(predictions: list[Prediction]) -> str:
+    return _digest(repr(predictions).encode())
 
 
 def _digest(*contents: bytes) -> str:
@@ -347,48 +411,59 @@ def main() -> None:
         project = site.house.import_texts(documents, min(_TRAINING, options.documents))
         outcomes = {}
         for number in options.machines:
-            outcomes[number] = work(site, project, number)
-            print(number, outcomes[number].seconds, file=sys.stderr, flush=True)
-        killed = work(site, project, 2, kills=True)
-    results = _summary(options, outcomes, killed, sum(len(text) for text, _ in documents))
+            outcomes[str(number)] = _told(str(number), work(site, project, number))
+        killed = _told("killed", work(site, project, 2, kills=True))
+        alone = _told("alone", work_alone(site, project, killed.trained))
+    results = {
+        "documents": options.documents,
+        "characters": sum(len(text) for text, _ in documents),
+        "cores": os.cpu_count(),
+        "cores_of_a_machine": options.share,
+        "seconds": {number: outcome.seconds for number, outcome in outcomes.items()},
+        "speed_up": _speed_up(outcomes),
+        "seconds_with_two_of_three_killed": killed.seconds,
+        "seconds_of_the_library_alone": alone.seconds,
+        **_same([*outcomes.values(), killed, alone]),
+    }
     print(json.dumps(results, indent=2))
-    found = [*outcomes.values(), killed]
-    for what in ("index", "model", "predictions"):
-        if len({getattr(outcome, what) for outcome in found}) > 1:
-            raise SystemExit(f"not the same everywhere: {what} {results[what]}")
     options.results.write_text(json.dumps(results, indent=2) + "\n")
 
 
-def _summary(
-    options: argparse.Namespace, outcomes: dict[int, Outcome], killed: Outcome, size: int
-) -> dict[str, Any]:
-    first = next(iter(outcomes.values()))
-    found = [*outcomes.values(), killed]
+def _told(who: str, outcome: Outcome) -> Outcome:
+    print(who, outcome.seconds, file=sys.stderr, flush=True)
+    return outcome
+
+
+def _same(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """Return the digests that all have.
+
+    Raises:
+        SystemExit: If there are others.
+    """
+    same = {}
+    for what in ("index", "model", "predictions"):
+        found = [getattr(outcome, what) for outcome in outcomes]
+        if len(set(found)) > 1:
+            raise SystemExit(f"not the same everywhere: {what} {found}")
+        same[what] = found[0]
+    return same
+
+
+def _speed_up(outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, float]]:
+    """How many times as fast as the first so many machines were."""
     return {
-        "documents": options.documents,
-        "characters": size,
-        "cores": os.cpu_count(),
-        "cores_of_a_machine": options.share,
-        "seconds": {str(number): outcome.seconds for number, outcome in outcomes.items()},
-        "speed_up": {
-            str(number): {
-                name: round(first.seconds[name] / outcome.seconds[name], 2)
-                for name in ("index", "predict")
-            }
-            for number, outcome in outcomes.items()
-        },
-        "seconds_with_two_of_three_killed": killed.seconds,
-        **{
-            what: sorted({getattr(outcome, what) for outcome in found})
-            for what in ("index", "model", "predictions")
-        },
+        number: {
+            name: round(next(iter(outcomes.values())).seconds[name] / outcome.seconds[name], 2)
+            for name in ("index", "predict")
+        }
+        for number, outcome in outcomes.items()
     }
 
 
 def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--documents", type=int, default=100_000)
-    parser.add_argument("--machines", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--machines", type=int, nargs="*", default=[1, 2, 4])
     parser.add_argument("--share", type=float, help="cores of a machine, such as 0.25")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file to write")
     return parser.parse_args(arguments)

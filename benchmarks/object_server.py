@@ -94,7 +94,7 @@ class ObjectServer:
             shutil.copyfile(copied, written)
         written.replace(path)
         status = path.stat()
-        tag = _tag(status)
+        tag = object_tag(status)
         if source is None:
             return web.Response(headers={"ETag": tag})
         return _xml(
@@ -144,10 +144,9 @@ class ObjectServer:
 
     def _names(self, folder: Path) -> list[str]:
         """Return what is in a folder, folders with a slash; listed anew when it has changed."""
-        try:
-            changed_at = folder.stat().st_mtime_ns
-        except FileNotFoundError:
+        if not folder.is_dir():
             return []
+        changed_at = folder.stat().st_mtime_ns
         kept = self._listed.get(folder)
         if kept is None or kept[0] != changed_at:
             with os.scandir(folder) as entries:
@@ -160,7 +159,7 @@ class ObjectServer:
 def _beginning(path: Path, stop: int | None, status: os.stat_result) -> web.Response:
     """The first bytes of an object."""
     content = path.read_bytes()[:stop]
-    told = {"ETag": _tag(status), "Last-Modified": formatdate(status.st_mtime, usegmt=True)}
+    told = {"ETag": object_tag(status), "Last-Modified": formatdate(status.st_mtime, usegmt=True)}
     if stop is None:
         return web.Response(body=content, headers=told)
     told["Content-Range"] = f"bytes 0-{len(content) - 1}/{status.st_size}"
@@ -184,12 +183,13 @@ def _entry(bucket: Path, key: str) -> str:
     status = (bucket / key).stat()
     return (
         f"<Contents><Key>{escape(key)}</Key><Size>{status.st_size}</Size>"
-        f"<ETag>{escape(_tag(status))}</ETag>"
+        f"<ETag>{escape(object_tag(status))}</ETag>"
         f"<LastModified>{_time(status)}</LastModified></Contents>"
     )
 
 
-def _tag(status: os.stat_result) -> str:
+def object_tag(status: os.stat_result) -> str:
+    """The ETag of an object."""
     return f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
 
 

@@ -189,7 +189,7 @@ class DocumentObjects:
         except FileNotFoundError:
             return {}
         return {
-            entry["name"].rpartition("/")[2]: _look(entry, newest)
+            entry["name"].rpartition("/")[2]: look_at(entry, newest)
             for entry in entries
             if entry["type"] == "file"
         }
@@ -201,7 +201,7 @@ class DocumentObjects:
         def ask(name: str, _: int) -> tuple[str, Look]:
             self._require_wanted()
             try:
-                return name, _look(self._fs.info(f"{self._base}/{folder}/{name}"), newest)
+                return name, look_at(self._fs.info(f"{self._base}/{folder}/{name}"), newest)
             except (OSError, ValueError):
                 return name, NOTHING  # reading it says what is wrong
 
@@ -212,7 +212,7 @@ def _size(content: bytes | OSError) -> int:
     return len(content) if isinstance(content, bytes) else 1
 
 
-def _look(entry: Mapping[str, Any], newest: float) -> Look:
+def look_at(entry: Mapping[str, Any], newest: float) -> Look:
     """What an entry of a listing says of an object; S3, GCS and Azure give a tag of its content."""
     if entry["type"] != "file":
         return NOTHING

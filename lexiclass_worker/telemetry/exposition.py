@@ -23,6 +23,7 @@ from loguru import logger
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from lexiclass_worker.config import ConfigurationError, Settings, load_settings
+from lexiclass_worker.telemetry.backups import read_backups
 from lexiclass_worker.telemetry.bounded_server import BoundedHandler, BoundedServer
 from lexiclass_worker.telemetry.checks.outcome import Check
 from lexiclass_worker.telemetry.counted_tasks import TaskSource
@@ -192,6 +193,7 @@ def _row_sources(settings: Settings) -> list[Source]:
             read_worker_counts, expected_workers=settings.metrics.num_expected_workers
         ),
         "models": read_model_ages,
+        "backups": read_backups,
     }
     uri = settings.require_database_uri()
     rows = [

@@ -1,7 +1,7 @@
 """The series that worker processes count, and nothing else.
 
 Gauges that are read when somebody scrapes are in ``queues``, ``task_counts``, ``model_ages``,
-``readiness`` and ``scrape`` beside this.
+``backups``, ``readiness`` and ``scrape`` beside this.
 
 No label takes an id: actors, queues, operations, stages and outcomes are few, and each value is
 kept for ever.

@@ -72,6 +72,8 @@ def predictions(house: House, project: SmallProject) -> list[tuple[int, int, flo
     return [(row["document_id"], row["class_id"], row["confidence"]) for row in rows]
 
 
+NOTED = "SELECT array_agg(name) FROM backup"
+
 LOCKS = (
     "SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database "
     "WHERE locktype = 'advisory' AND datname = current_database()"
@@ -150,6 +152,7 @@ def test_a_backup_taken_under_load_goes_on_elsewhere_where_it_was(
         "database.dump", "storage.tar", "SHA256SUMS",
     }  # fmt: skip
     assert own_house.database.value("SELECT count(*) FROM queue_pause") == 0
+    assert own_house.database.value(NOTED) == [backup.name]
 
     with (
         tempfile.TemporaryDirectory(prefix="lexiclass-other-") as other,
@@ -203,6 +206,7 @@ def test_what_runs_for_too_long_ends_a_backup_that_leaves_nothing_behind(own_hou
         assert done.returncode == 1
         assert "set WAIT_S" in done.stderr
         assert list(backups.iterdir()) == []
+        assert own_house.database.value(NOTED) is None
         assert own_house.database.rows("SELECT queue, reason FROM queue_pause") == [
             {"queue": "bulk", "reason": "mine"}
         ]
@@ -231,6 +235,19 @@ def test_a_backup_that_is_told_to_end_lets_the_queues_go_on_at_once(own_house: H
             assert list(backups.iterdir()) == []
         finally:
             service.kill()
+
+
+@pytest.mark.slow
+def test_a_backup_that_the_tables_do_not_know_of_is_one_and_says_so(own_house: House) -> None:
+    own_house.database.execute("ALTER TABLE backup RENAME TO backup_of_later")
+    backups = own_house.directory / "backups"
+
+    done = back_up(own_house, backups)
+
+    assert done.returncode == 0
+    assert "PostgreSQL has no note of it" in done.stderr
+    (backup,) = backups.iterdir()
+    assert str(backup) in done.stdout
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ BY_TASKS = {
     "LexiclassWorkersMissing", "LexiclassQueuePaused", "LexiclassModelsOld", "LexiclassIndexesOld",
     "LexiclassDocumentsRefused", "LexiclassModelCorrupt", "LexiclassStorageErrors",
     "LexiclassTasksFail", "LexiclassDeadLetters", "LexiclassCrashes", "LexiclassCheckWarns",
-    "LexiclassMessagesLost", "LexiclassInternalErrors",
+    "LexiclassMessagesLost", "LexiclassInternalErrors", "LexiclassBackupMissing",
 }  # fmt: skip
 BY_A_KILLED_GROUP = {
     "LexiclassGroupDown", "LexiclassWorkerSilent", "LexiclassTasksAbandoned",
@@ -118,6 +118,9 @@ def test_alerts_of_tasks_that_fail_wait_or_are_lost(
         house.wait_settled()
 
         house.database.execute("UPDATE model SET trained_at = now() - interval '1 y'")
+        house.database.execute(
+            "INSERT INTO backup (name, created_at) VALUES ('old', now() - interval '2 days')"
+        )
         house.database.execute("UPDATE project SET last_indexed_at = now() - interval '1 y'")
         policy = client.config_get("maxmemory-policy")["maxmemory-policy"]
         client.config_set("maxmemory-policy", "allkeys-lru")

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -315,6 +316,21 @@ class TestTasks:
             assert round(age_s / 86_400) == 3
         finally:
             asyncio.run(_execute(database_uri, "DELETE FROM project"))
+
+    def test_the_last_backup_is_told_once_there_is_one(
+        self, server: Server, database_uri: str
+    ) -> None:
+        assert server.value("lexiclass_backup_last_success_timestamp_seconds") is None
+        add = (
+            "INSERT INTO backup (name, created_at) VALUES ('old', '2026-01-01T00:00Z'), "
+            "('last', '2026-01-02T00:00Z'), ('older', '2025-01-01T00:00Z')"
+        )
+        asyncio.run(_execute(database_uri, add))
+        try:
+            made_at = server.value("lexiclass_backup_last_success_timestamp_seconds")
+            assert made_at == datetime(2026, 1, 2, tzinfo=UTC).timestamp()
+        finally:
+            asyncio.run(_execute(database_uri, "DELETE FROM backup"))
 
     @pytest.mark.slow
     @pytest.mark.parametrize(

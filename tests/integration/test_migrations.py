@@ -54,7 +54,7 @@ TABLES = {
     "installation", "project_index", "label_suspect",
     "project", "document", "field", "field_class", "document_label", "model", "model_event",
     "prediction", "task", "task_event", "queue_pause", "task_limit", "project_removal", "worker",
-    "schema_support", "access_token", "audit_event", "plugin_catalog",
+    "schema_support", "access_token", "audit_event", "plugin_catalog", "backup",
 }  # fmt: skip
 
 
@@ -241,6 +241,7 @@ async def bare_rows(workshop: Workshop) -> dict[str, dict[str, Any]]:
         "audit_event", user_name="u", role="viewer", action="task.cancel", subject="s", outcome="o"
     )
     await add("plugin_catalog", digest="d")
+    await add("backup", name="n")
     await add("task", message_id="m", type="index_documents")
     await add("task_event", task_id=rows["task"]["id"], event="started", attempt=1)
     await add("queue_pause", queue="training")
@@ -305,6 +306,7 @@ async def test_what_an_insert_leaves_out_has_a_default(workshop: Workshop) -> No
         "installation": {},
         "access_token": {},
         "audit_event": {"details": {}},
+        "backup": {},
         "project_removal": {},
     }  # fmt: skip
     for table, row in rows.items():
@@ -347,6 +349,7 @@ async def test_deleting_a_project_takes_all_of_it_except_its_tasks(workshop: Wor
     assert left == {
         "task", "task_event", "queue_pause", "task_limit", "project_removal", "worker",
         "schema_support", "installation", "access_token", "audit_event", "plugin_catalog",
+        "backup",
     }  # fmt: skip
 
 

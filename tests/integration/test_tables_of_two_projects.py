@@ -21,7 +21,7 @@ OWNED = [
 ]  # fmt: skip
 NOT_OWNED = {
     "queue_pause", "task_limit", "project_removal", "worker", "schema_support", "installation",
-    "access_token", "audit_event", "plugin_catalog",
+    "access_token", "audit_event", "plugin_catalog", "backup",
 }  # fmt: skip
 ROWS: dict[str, dict[str, Any]] = {
     "project": {"name": "p"},

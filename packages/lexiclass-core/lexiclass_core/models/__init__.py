@@ -16,7 +16,7 @@ from lexiclass_core.models.documents import (
     FieldClass,
     LabelSuspect,
 )
-from lexiclass_core.models.installation import Installation, SchemaSupport
+from lexiclass_core.models.installation import Backup, Installation, SchemaSupport
 from lexiclass_core.models.projects import Project, ProjectIndex, ProjectRemoval
 from lexiclass_core.models.tasks import QueuePause, Task, TaskHistory, TaskLimit
 from lexiclass_core.models.versions import Model, ModelEvent, Prediction
@@ -41,6 +41,7 @@ __all__ = [
     "LONGEST_EXTERNAL_ID",
     "AccessToken",
     "AuditEvent",
+    "Backup",
     "Base",
     "Document",
     "DocumentLabel",

@@ -1,4 +1,4 @@
-"""The database itself: what the storage knows it by, and whom its tables serve."""
+"""The database itself: what the storage knows it by, whom its tables serve, its backups."""
 
 from uuid import UUID
 
@@ -30,3 +30,15 @@ class SchemaSupport(Base):
     __tablename__ = "schema_support"
 
     serves_from: Mapped[str]
+
+
+class Backup(Base):
+    """A backup that was made, of this database and of the storage; none has its own row.
+
+    Attributes:
+        name: What whoever made it calls it.
+    """
+
+    __tablename__ = "backup"
+
+    name: Mapped[str]

@@ -1,5 +1,6 @@
 """What a service is given to work with."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,11 @@ from lexiclass_worker.execution.interruption import Interruption
 from lexiclass_worker.execution.outcome import FanOut, Snooze
 from lexiclass_worker.execution.progress import Progress
 from lexiclass_worker.sandbox import Sandbox
+
+
+# Transactions that take longer put the lease off themselves: it is renewed every few seconds, but
+# not by others while a transaction has the task's row.
+_LONG_S = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,12 +65,17 @@ class TaskContext:
             CancelRequested: If the task is to be closed, and somebody wants it cancelled.
         """
         async with self.sessions.begin() as session:
+            began = time.monotonic()
             if self.lease is not None:
                 if result is None:
                     await leases.hold(session, self.lease)
                 else:
                     await transitions.succeed(session, self.lease, result.model_dump(mode="json"))
             yield session
+            is_long = time.monotonic() - began > _LONG_S
+            if self.lease is not None and result is None and is_long:
+                duration_s = self.settings.dramatiq.heartbeat_timeout_ms / 1000
+                await leases.extend(session, self.lease, for_s=duration_s)
         if result is not None:
             self.is_closed = True
             # The task is final, and its lease with it: nobody has taken it.

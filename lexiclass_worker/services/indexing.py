@@ -34,6 +34,9 @@ from lexiclass_worker.services.stages import observe
 
 _LISTED_SKIPPED = 100
 
+# Rows of documents that are written at a time, a second or two: others may want to write them.
+_ROWS_TOGETHER = 20_000
+
 
 async def index_documents(task: TaskContext, request: IndexDocuments) -> IndexResult:
     """Bring a project's index up to date and record which documents it holds.
@@ -127,8 +130,11 @@ async def _record(
     indexed = [document_id for document_id in listed.unindexed if document_id not in failed]
     is_any = len(failed) < len(listed.documents)
     status = ProjectIndexStatus.INDEXED if is_any else ProjectIndexStatus.FAILED
+    for start in range(0, len(indexed), _ROWS_TOGETHER):
+        async with task.commit() as session:
+            some = indexed[start : start + _ROWS_TOGETHER]
+            await documents.set_index_status(session, some, IndexStatus.INDEXED)
     async with task.commit() as session:
-        await documents.set_index_status(session, indexed, IndexStatus.INDEXED)
         await documents.set_index_status(session, list(failed), IndexStatus.FAILED)
         await projects.set_index_status(session, project_id, status)
 

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from lexiclass_core.schemas import IndexResult, Request, Result
@@ -376,6 +377,34 @@ async def trained(workshop: Workshop) -> SmallProject:
     project = await workshop.project(training=4, test=1)
     await workshop.train(project)
     return project
+
+
+async def test_a_transaction_that_outlasts_the_lease_does_not_lose_it(
+    workshop: Workshop, other: LeaseKeeper
+) -> None:
+    """Nobody renews it meanwhile, for the transaction has the row: a million rows take a minute."""
+    message, is_committed = delivery(project_id=1), asyncio.Event()
+    taking: list[asyncio.Task[Any]] = []
+
+    async def write_for_long(task: TaskContext, request: Request) -> IndexResult:
+        async with task.commit() as session:
+            await session.execute(
+                text("UPDATE task SET lease_expires_at = clock_timestamp() - interval '1 second'")
+            )
+            taker = deliver(workshop, Recorder(), again(message), keeper=other)
+            taking.append(asyncio.create_task(taker))
+            await asyncio.sleep(1.1)
+        # Whoever waited for the row has seen what it says now.
+        with pytest.raises(Snooze, match="under the lease of"):
+            await taking[0]
+        is_committed.set()
+        return index_result(request.project_id)
+
+    await deliver(workshop, write_for_long, message)
+
+    assert is_committed.is_set()
+    row = await task_row(workshop, message)
+    assert (row["status"], row["attempts"], row["crashes"]) == ("succeeded", 1, 0)
 
 
 async def test_effects_and_the_end_of_the_task_are_one_transaction(

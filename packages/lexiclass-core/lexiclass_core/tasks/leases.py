@@ -64,6 +64,19 @@ async def hold(session: AsyncSession, lease: Lease) -> None:
         raise LeaseLost(lease.task_id)
 
 
+async def extend(session: AsyncSession, lease: Lease, *, for_s: float) -> None:
+    """Put off when a lease lapses that the transaction holds.
+
+    Nobody else could meanwhile, and whoever waits for the row would find a lease that has lapsed.
+    """
+    await session.execute(
+        update(Task)
+        .where(is_held(lease))
+        .values(lease_expires_at=func.clock_timestamp() + timedelta(seconds=for_s))
+        .execution_options(synchronize_session=False)
+    )
+
+
 async def check(
     session: AsyncSession, leases: Collection[Lease], *, renew_for_s: float | None
 ) -> dict[Lease, LeaseState]:

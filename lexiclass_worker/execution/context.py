@@ -20,7 +20,6 @@ from lexiclass_worker.execution.outcome import FanOut, Snooze
 from lexiclass_worker.execution.progress import Progress
 from lexiclass_worker.sandbox import Sandbox
 
-
 # Transactions that take longer put the lease off themselves: it is renewed every few seconds, but
 # not by others while a transaction has the task's row.
 _LONG_S = 1.0

@@ -1,7 +1,7 @@
 """Training the next version of a field's model."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -254,11 +254,11 @@ async def _result(
         is_serving=is_serving,
         replaced_version=replaced,
         metrics=metrics,
-        warnings=warnings_of(metrics),
+        warnings=warnings_of(metrics, request.classifier_params),
     )
 
 
-def warnings_of(metrics: TrainMetrics) -> list[str]:
+def warnings_of(metrics: TrainMetrics, parameters: Mapping[str, Any]) -> list[str]:
     """What makes a model, or its confidences, less than they could be, in plain words."""
     found = []
     calibrated = metrics.num_calibration_documents
@@ -266,6 +266,11 @@ def warnings_of(metrics: TrainMetrics) -> list[str]:
         found.append(
             f"confidences were fitted on {calibrated} different documents and are rough: with "
             f"{_FEW_CALIBRATION_DOCUMENTS} they are off by about 0.05, with more labels by less"
+        )
+    if parameters.get("class_weight") is not None:
+        found.append(
+            "'class_weight' moves which class is chosen: confidences are right over all documents "
+            "together, too high for a class that it favours and too low for others"
         )
     if (metrics.feature_extractor, metrics.classifier) == ("bow", "svm"):
         found.append(

@@ -31,6 +31,10 @@ def test_few_calibrating_documents_and_a_weak_extractor_are_said(
         classifier=classifier,
         seconds={},
     )
-    warnings = warnings_of(metrics)
+    warnings = warnings_of(metrics, {})
     assert len(warnings) == len(said)
     assert all(words in warning for words, warning in zip(said, warnings, strict=True))
+    assert warnings_of(metrics, {"class_weight": None, "C": 2}) == warnings
+    weighted = warnings_of(metrics, {"class_weight": "balanced"})
+    (added,) = set(weighted) - set(warnings)
+    assert "right over all documents together" in added

@@ -11,14 +11,20 @@ from pydantic import Field
 
 from lexiclass.errors import InvalidParameters, listed
 from lexiclass.folds import Keys, dealt_folds, stratified_folds
-from lexiclass.labels import Labels, encode_label_sets, encode_labels
+from lexiclass.labels import Labels, class_names, encode_label_sets, encode_labels
 
 ClassWeight: TypeAlias = Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None
+
+# What a document may weigh where others weigh 1, and the other way about. Beyond that, machines see
+# the one or the others alone: they compute with single precision.
+_MOST_WEIGHT = 1e6
 
 #: Description of a ``class_weight`` parameter.
 CLASS_WEIGHT_HELP = (
     "'balanced' makes rare classes count as much as frequent ones; an object {class: weight} says "
-    "what each counts, 1 where it is not named."
+    "what each counts, 1 where it is not named. It moves which class is chosen. Confidences then "
+    "are right over all documents, and not class by class; where documents have several classes, "
+    "'threshold' decides, and not this."
 )
 
 
@@ -70,6 +76,18 @@ class Targets:
         """(k,) number of documents with each class."""
         return np.asarray(self.members.sum(axis=0), dtype=np.float64)
 
+    def shares(self, others: Labels = ()) -> NDArray[np.float64]:
+        """Return (k,) the share of documents that have a class, of these and of others together.
+
+        It is never 0, nor 1: half a document more has each class, as by H. Jeffreys' prior.
+        """
+        counted = self.frequencies + 0.5
+        columns = {name: column for column, name in enumerate(self.classes)}
+        for label in others:
+            counted[[columns[name] for name in class_names(label)]] += 1
+        total = len(self) + len(others) + 1 if self.multi_label else counted.sum()
+        return np.asarray(counted / total)
+
     def folds(self, num_folds: int, seed: int, keys: Keys | None = None) -> NDArray[np.intp]:
         """Return (n,) folds; see :func:`~lexiclass.folds.stratified_folds`."""
         return stratified_folds(self.strata, num_folds, seed, keys)
@@ -99,11 +117,10 @@ class Targets:
             Without ``multi_label`` only the second row has a meaning.
 
         Raises:
-            InvalidParameters: If a class is named that no document has.
+            InvalidParameters: If a class is named that no document has, or a weight is extreme.
         """
         if setting is None:
             return None
-        weights = np.ones((2, len(self.classes)))
         if setting == "balanced":
             present = self.members.sum(axis=0)
             groups = 2 if self.multi_label else len(self.classes)
@@ -116,5 +133,15 @@ class Targets:
                 f"classes are {listed(self.classes)}.",
                 details={"unknown": unknown[:10], "num_classes": len(self.classes)},
             )
+        extreme = [
+            weight for weight in setting.values() if not 1 / _MOST_WEIGHT <= weight <= _MOST_WEIGHT
+        ]
+        if extreme:
+            raise InvalidParameters(
+                f"class_weight {extreme[0]:g} is more than a machine can tell from nothing or from "
+                f"all there is; expected {1 / _MOST_WEIGHT:g} to {_MOST_WEIGHT:g}.",
+                details={"class_weight": extreme[0]},
+            )
+        weights = np.ones((2, len(self.classes)))
         weights[1] = [setting.get(name, 1.0) for name in self.classes]
         return weights

@@ -112,12 +112,13 @@ def train_plugins(
     _require_one_each(documents, labels, digests)
     documents, kept = _without_tokenless(documents, labels)
     taught = labels if len(kept) == len(labels) else [labels[row] for row in kept.tolist()]
+    left_out = [labels[row] for row in np.setdiff1d(np.arange(len(labels)), kept).tolist()]
     familiarity: Familiarity | None = None
     if assembly.extractor is None:
         training = TrainingRows(documents)
     else:
         with stages.run("features"):
-            training, familiarity = _features(assembly.extractor, documents, taught)
+            training, familiarity = _features(assembly.extractor, documents, taught, left_out)
     report = _train(assembly, training, taught, len(labels), stages)
     return Trained(report, familiarity, _evidence(assembly, training, taught, digests, kept))
 
@@ -192,7 +193,7 @@ def _without_tokenless(documents: Documents, labels: Labels) -> tuple[Documents,
 
 
 def _features(
-    extractor: FeatureExtractor, documents: Documents, labels: Labels
+    extractor: FeatureExtractor, documents: Documents, labels: Labels, left_out: Labels
 ) -> tuple[TrainingRows, Familiarity | None]:
     """Train the feature extractor, and learn what is familiar among what it returns."""
     extractor.num_classes = len({name for label in labels for name in class_names(label)})
@@ -201,7 +202,7 @@ def _features(
         return training, _by_place(training, labels)
     # Counts are for here alone: the classifier's training takes the most memory.
     counted = documents.counted_once() if isinstance(documents, TokenMatrix) else documents
-    training = _rows(extractor, extractor.fit_transform(counted), documents)
+    training = _rows(extractor, extractor.fit_transform(counted), documents, left_out)
     if isinstance(counted, TokenMatrix):
         return training, _by_words(extractor, counted, training)
     return training, None
@@ -214,7 +215,9 @@ def _embedded(extractor: EmbeddingExtractor, texts: Sequence[str]) -> Rows:
     return rows if len(numbers) == len(texts) else rows[[numbers[text] for text in texts]]
 
 
-def _rows(extractor: FeatureExtractor, rows: Rows, documents: Documents) -> TrainingRows:
+def _rows(
+    extractor: FeatureExtractor, rows: Rows, documents: Documents, left_out: Labels
+) -> TrainingRows:
     relearned = partial(extractor.relearned, rows)
     if not isinstance(documents, TokenMatrix):
         return TrainingRows(rows, relearned)
@@ -224,7 +227,7 @@ def _rows(extractor: FeatureExtractor, rows: Rows, documents: Documents) -> Trai
 
     # Means of vectors do not tell which documents are nearly the same: their words do.
     compared = None if isinstance(rows, sparse.csr_array) else documents
-    return TrainingRows(rows, relearned, shortened, compared)
+    return TrainingRows(rows, relearned, shortened, compared, left_out=left_out)
 
 
 def _by_words(

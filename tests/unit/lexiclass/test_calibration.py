@@ -144,6 +144,7 @@ def test_what_is_minimised_has_the_gradient_that_is_said(num: int) -> None:
             members=members | (source.random((num, 4)) < 0.3) if multi_label else members,
             counts=source.random((num, 4 if multi_label else 1)),
             expected=np.array([-1.0, -0.5]),
+            freedom=np.array([0.0, 0.4, 0.9, 1.0]),
             multi_label=multi_label,
         )
         objectives.append((evidence, 12))
@@ -224,7 +225,9 @@ def test_one_temperature_keeps_the_order_where_there_is_enough_evidence() -> Non
             targets=Targets(("a", "b", "c"), multi_label, members, codes).take(whole),
             shortened=Shortened(scores, evidence, members),
         )
-        return calibrate(documents, members.sum(axis=0) * 1.0, 6000, keep_order=keep_order)
+        return calibrate(
+            documents, members.sum(axis=0) * 1.0, members.mean(axis=0), keep_order=keep_order
+        )
 
     calibrator = fitted(multi_label=False, keep_order=True)
     scores, evidence, codes = loud_when_short(6000, seed=1)
@@ -284,8 +287,8 @@ def test_class_weights_decide_and_confidences_stay_true() -> None:
         targets=Targets.encode(labels, multi_label=False),
     )
     counts = np.bincount(codes).astype(float)
-    plain = calibrate(documents, counts, 6000)
-    weighted = calibrate(documents, counts, 6000, weights=6000 / (2 * counts))
+    plain = calibrate(documents, counts, counts / 6000)
+    weighted = calibrate(documents, counts, counts / 6000, weights=6000 / (2 * counts))
     rare = codes == 1
     recalls = [(c(scores).argmax(axis=1) == 1)[rare].mean() for c in (plain, weighted)]
     assert recalls[1] > recalls[0] + 0.1

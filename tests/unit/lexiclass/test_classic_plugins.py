@@ -39,6 +39,7 @@ from lexiclass.plugins.classic.scores import (
 from lexiclass.plugins.classic.state import load_attributes, save_attributes
 from lexiclass.plugins.info import NoParameters
 from lexiclass.plugins.registry import Registry
+from lexiclass.plugins.training_rows import TrainingRows
 from tests.support.easy_corpus import Corpus, MakeCorpus
 
 
@@ -154,6 +155,55 @@ def test_a_classic_pipeline_trains_predicts_and_is_stored(
     loaded = Pipeline.load(tmp_path / "model", registry=registry)
     np.testing.assert_array_equal(loaded.predict(texts).probabilities, predictions.probabilities)
     assert len(loaded.predict([])) == 0
+
+
+@pytest.mark.parametrize("scores", ["matrix", "confidence"])
+def test_what_rests_on_nothing_has_the_classes_frequencies(
+    scores: str, corpus: Corpus, tmp_path: Path
+) -> None:
+    registry = registry_of()
+    texts, labels = corpus
+    pipeline = Pipeline(PipelineSpec(**CLASSIC, classifier_params={"scores": scores}), registry)
+    pipeline.fit([*texts, *[texts[0]] * 5, ""], [*labels, *[labels[0]] * 5, labels[0]])
+    classes = np.array(pipeline.classes)
+    counts = (np.array([*labels, *[labels[0]] * 6])[:, np.newaxis] == classes).sum(axis=0) + 0.5
+
+    pipeline.save(tmp_path / "model")
+    for each in (pipeline, Pipeline.load(tmp_path / "model", registry=registry)):
+        found = each.predict(["", "neverseen", texts[0]]).probabilities
+        np.testing.assert_allclose(found[:2], [counts / counts.sum()] * 2)
+        assert found[2].max() > found[0].max()
+
+
+def test_which_documents_are_held_out_does_not_depend_on_the_seed(corpus: Corpus) -> None:
+    found = []
+    for seed in (1, 2):
+        pipeline = Pipeline(PipelineSpec(**CLASSIC, seed=seed), registry_of())
+        pipeline.fit(*corpus)
+        found.append(pipeline.predict(corpus[0]).probabilities)
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+class DenseCentroids:
+    """Looks at the shape of rows, as of an array."""
+
+    def train(self, X: NDArray[np.float64], y: list[str]) -> None:
+        assert X.shape[0] == len(y)
+        self.names = sorted(set(y))
+        self.means = np.stack([X[[name == each for each in y]].mean(axis=0) for name in self.names])
+
+    def predict(self, X: NDArray[np.float64]) -> tuple[list[str], NDArray[np.float64]]:
+        scores = -((X[:, np.newaxis] - self.means) ** 2).sum(axis=2)
+        assert X.shape[0] == len(scores)
+        return [self.names[best] for best in scores.argmax(axis=1)], scores
+
+
+def test_rows_that_are_an_array_are_one_in_each_fold(corpus: Corpus) -> None:
+    texts, labels = corpus
+    rows = np.array([[len(text), text.count("a"), 1.0] for text in texts])
+    classifier = ClassicClassifier(DenseCentroids, name="dense")
+    classifier.fit(TrainingRows(rows), labels)
+    np.testing.assert_allclose(classifier.predict_proba(rows).sum(axis=1), 1)
 
 
 def test_a_binary_margin_counts_for_both_classes(make_corpus: MakeCorpus) -> None:

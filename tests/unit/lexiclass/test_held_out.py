@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -271,9 +272,48 @@ def test_documents_without_a_token_teach_nothing() -> None:
     np.testing.assert_array_equal(
         taught.predict(texts).probabilities, not_taught.predict(texts).probabilities
     )
+    empty = not_taught.predict([""]).probabilities[0]
+    np.testing.assert_allclose(empty, np.array([33, 30, 30]) / 93, atol=0.01)
     empty_class = Pipeline(PipelineSpec(feature_extractor="tfidf"))
     empty_class.fit([*texts, ""], [*labels, "d"])
     assert empty_class.classes == ("a", "b", "c", "d")
+
+
+@pytest.mark.parametrize("num_told", [0, 1, 2])
+@pytest.mark.parametrize("classifier", ["svm", pytest.param("xgboost", marks=pytest.mark.heavy)])
+def test_documents_without_a_token_count_among_their_class(classifier: str, num_told: int) -> None:
+    """Scans without a text come in one class; one of them that has a word is no reason to forget
+    the others."""
+    texts = [f"invoice number {number} of {number % 7}" for number in range(50)]
+    blank = [*["a word"] * num_told, *[""] * 50]
+    pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf", classifier=classifier))
+    pipeline.fit([*texts, *blank], [*["a"] * 50, *["b"] * len(blank)])
+
+    for text in ("", "nothing known"):
+        (probabilities,) = pipeline.predict([text]).probabilities
+        assert probabilities[1] == pytest.approx(len(blank) / (50 + len(blank)), abs=0.01)
+
+
+def test_classes_that_cannot_be_held_out_are_not_pushed_down_where_few_words_are_known(
+    tmp_path: Path,
+) -> None:
+    source = np.random.default_rng(1)
+
+    def write(topic: int, length: int) -> str:
+        own = source.choice([f"t{topic}w{number}" for number in range(30)], length)
+        common = source.choice([f"common{number}" for number in range(100)], length)
+        return " ".join(np.where(source.random(length) < 0.4, own, common))
+
+    sizes = {topic: 10 if topic < 12 else 1 for topic in range(72)}
+    taught = [topic for topic, size in sizes.items() for _ in range(size)]
+    pipeline = Pipeline(PipelineSpec(feature_extractor="tfidf"))
+    pipeline.fit([write(topic, 40) for topic in taught], [f"class {topic}" for topic in taught])
+
+    pipeline.save(tmp_path / "model")
+    state = json.loads((tmp_path / "model" / "classifier" / "calibrator.json").read_text())
+    singles = [sizes[int(name.split()[1])] == 1 for name in pipeline.classes]
+    assert not np.array(state["shifts"])[:, singles].any()
+    assert np.array(state["shifts"])[:, np.logical_not(singles)].any()
 
 
 @pytest.mark.slow

@@ -218,6 +218,13 @@ def test_weights_make_a_rare_class_found(class_weight: dict[str, float] | str) -
     assert found(class_weight=class_weight) > found() + 4
 
 
+@pytest.mark.parametrize("weight", [1e308, 1e-300, 1.01e6])
+def test_weights_that_leave_nothing_of_others_are_refused(weight: float) -> None:
+    features, labels = blobs({"a": 20, "b": 20})
+    with pytest.raises(InvalidParameters, match="expected 1e-06 to 1e\\+06"):
+        svm(class_weight={"a": weight}).train(features, labels)
+
+
 def test_dense_rows_are_as_good() -> None:
     features, labels = blobs({"a": 20, "b": 20, "c": 20})
     sparse_rows, dense_rows = svm(term_weighting=0), svm()

@@ -66,6 +66,7 @@ def mix_by_evidence(
     shortened: Shortened | None,
     *,
     multi_label: bool = False,
+    freedom: Matrix | None = None,
 ) -> MixedByEvidence:
     """Find the most probable weights, shifts and shares, given the priors.
 
@@ -80,6 +81,8 @@ def mix_by_evidence(
         whole: (n,) evidence of whole documents that were not trained on.
         shortened: The same, whole and cut short; ``None`` leaves all evidence alike.
         multi_label: Whether a document can have any number of classes.
+        freedom: (k,) from 0 to 1, what the standard deviation of a class' shifts is times; 1 if not
+            given. See :meth:`~lexiclass.calibration.pooled.PooledSigmoids.fit`.
     """
     # Embeddings do not tell how much they rest on: it is without a bound, unless it is nothing.
     if shortened is None or not len(whole) or not np.isfinite(whole).all():
@@ -103,6 +106,7 @@ def mix_by_evidence(
         members=shortened.members[scarce],
         counts=counts,
         expected=_expected(knots),
+        freedom=np.ones(len(frequencies)) if freedom is None else freedom,
         multi_label=multi_label,
     )
     best = scipy.optimize.minimize(
@@ -118,7 +122,7 @@ def mix_by_evidence(
         frequencies=frequencies,
         knots=knots,
         weights=np.exp(log_weights),
-        shifts=shifts,
+        shifts=shifts * objective.freedom,
         shares=special.expit(logits),
         multi_label=multi_label,
     )
@@ -148,6 +152,7 @@ class _Objective:
         members: (n, k) whether a document has a class.
         counts: (n, k) what each answer counts where each class is by itself, else (n, 1).
         expected: (j,) logarithms of the weights before any document is seen.
+        freedom: (k,) what a class' shifts are times.
         multi_label: Whether each class is by itself.
     """
 
@@ -157,6 +162,7 @@ class _Objective:
     members: NDArray[np.bool_]
     counts: Matrix
     expected: Matrix
+    freedom: Matrix
     multi_label: bool
 
     def start(self) -> Matrix:
@@ -176,7 +182,7 @@ class _Objective:
         share = (self.near @ shares)[:, np.newaxis]
         z = self.ratios * weight[:, np.newaxis]
         z += log_frequencies(self.frequencies, multi_label=self.multi_label)
-        z += self.near @ shifts
+        z += self.near @ (shifts * self.freedom)
         found = special.expit(z) if self.multi_label else special.softmax(z, axis=1)
         of_found, of_frequencies = self._of_answers(found), self._of_answers(self.frequencies)
         probable = np.maximum((1 - share) * of_found + share * of_frequencies, _SMALLEST)
@@ -192,7 +198,7 @@ class _Objective:
         gradients = (
             self.near.T @ by_log_weight,
             shares * (1 - shares) * (self.near.T @ by_share),
-            self.near.T @ found,
+            self.near.T @ found * self.freedom,
         )
         value = sum(prior for prior, _ in priors) - float((self.counts * np.log(probable)).sum())
         return value, np.concatenate(

@@ -56,7 +56,7 @@ class Documents:
 def calibrate(
     documents: Documents,
     frequencies: Matrix,
-    num_documents: int,
+    shares: Matrix,
     *,
     of_softmax: bool = False,
     weights: Matrix | None = None,
@@ -66,8 +66,9 @@ def calibrate(
 
     Args:
         documents: That were not trained on.
-        frequencies: (k,) number of training documents with each class.
-        num_documents: Number of training documents.
+        frequencies: (k,) number of documents with each class that were trained on.
+        shares: (k,) share of documents with each class, above 0: what a document gets that says
+            nothing.
         of_softmax: Whether scores are those of a softmax, and not margins of about 1.
         weights: (k,) what a document of each class counts in decisions; 1 if not given. Confidences
             are for documents as they are all the same.
@@ -79,6 +80,7 @@ def calibrate(
     told = documents.evidence > 0
     scores, codes = documents.scores[told], targets.strata[told]
     counts = None if documents.weights is None else documents.weights[told]
+    freedom = None if targets.multi_label else _freedom(frequencies)
     # The threads of a linear algebra library wait for each other longer than they compute here.
     with threadpool_limits(1):
         base: Calibrator
@@ -87,15 +89,14 @@ def calibrate(
         elif keep_order:
             base = Temperature.fit(scores, codes, counts)
         else:
-            freedom = _freedom(frequencies)
             base = _pooled(scores, codes, counts, weights, freedom, of_softmax=of_softmax)
-        counted = frequencies + 0.5
         return mix_by_evidence(
             base,
-            counted / (num_documents + 1 if targets.multi_label else counted.sum()),
+            shares,
             documents.evidence,
             documents.shortened,
             multi_label=targets.multi_label,
+            freedom=freedom,
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass.folds import Keys
+from lexiclass.labels import Labels
 from lexiclass.near_duplicates import content_keys, text_keys, token_keys
 from lexiclass.near_embeddings import embedding_keys
 from lexiclass.tokens import TokenMatrix
@@ -39,6 +40,8 @@ class TrainingRows:
         compared: By what near-duplicates are told, where rows do not tell them.
         are_embeddings: Whether rows are those of an encoder of whole texts, which tell them by
             where they lie.
+        left_out: Classes of further documents, which have no token and teach nothing but how often
+            a class is.
     """
 
     rows: Any
@@ -46,6 +49,7 @@ class TrainingRows:
     shortened: Callable[[NDArray[np.intp], int], Any] | None = None
     compared: TokenMatrix | None = None
     are_embeddings: bool = False
+    left_out: Labels = ()
 
     @cached_property
     def keys(self) -> Keys:

@@ -68,7 +68,7 @@ def adapt(
         case PluginType.FEATURE_EXTRACTOR:
             return ClassicFeatureExtractor(make())
         case PluginType.CLASSIFIER:
-            return ClassicClassifier(make, name=name, seed=context.seed)
+            return ClassicClassifier(make, name=name)
 
 
 class _Stored(Plugin):

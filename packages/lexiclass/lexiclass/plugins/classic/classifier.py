@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from lexiclass.errors import InvalidParameters, listed
+from lexiclass.errors import InvalidParameters, ModelCorrupt, listed
 from lexiclass.folds import stratified_folds
 from lexiclass.labels import Labels, encode_labels, label_codes, read_classes
 from lexiclass.near_duplicates import shares_of_groups
@@ -24,10 +24,13 @@ from lexiclass.plugins.classic.scores import (
 )
 from lexiclass.plugins.classic.state import load_instance, save_instance
 from lexiclass.plugins.classifiers.calibrated import RowClassifier
+from lexiclass.plugins.features.rows import evidence
 from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.serialization import read_json, write_json
+from lexiclass.targets import Targets
 
 _CALIBRATION_FOLDS = 3
+_SHARES = "shares"
 
 
 class ClassicClassifier(RowClassifier):
@@ -37,12 +40,13 @@ class ClassicClassifier(RowClassifier):
     not trained on; see :mod:`lexiclass.plugins.classic.scores`.
     """
 
-    def __init__(self, make: Callable[[], Any], *, name: str, seed: int) -> None:
+    def __init__(self, make: Callable[[], Any], *, name: str) -> None:
         self._make = make
         self._name = name
-        self._seed = seed
         self._instance = make()
         self._reader: ScoreReader | None = None
+        # Models of earlier versions have none.
+        self._shares: NDArray[np.float64] | None = None
 
     def fit(
         self, training: TrainingRows, labels: Labels, *, progress: PluginProgress | None = None
@@ -54,7 +58,8 @@ class ClassicClassifier(RowClassifier):
         """
         self.classes, codes = encode_labels(labels)
         features = training.rows
-        folds = stratified_folds(codes, _CALIBRATION_FOLDS, self._seed, training.keys)
+        # Dealt out by what the documents are: another seed need not move confidences.
+        folds = stratified_folds(codes, _CALIBRATION_FOLDS, 0, training.keys)
         held_out_folds = np.unique(folds[folds >= 0])
         steps = len(held_out_folds) + 1
         self._train(self._instance, features, codes)
@@ -76,11 +81,13 @@ class ClassicClassifier(RowClassifier):
             scores[outside] = fold_scores
             if progress is not None:
                 progress(step, steps)
-        scored = folds >= 0
+        # What rests on nothing gets the classes' frequencies, whatever its scores are.
+        scored = (folds >= 0) & (_evidence(features) > 0)
         weights = shares_of_groups(training.keys)[scored]
         self.num_calibration_documents = round(float(weights.sum()))
         held_out = (predicted[scored], scores[scored], codes[scored])
         self._reader = fit_reader(held_out, trained_on, len(self.classes), weights)
+        self._shares = Targets.encode(labels, multi_label=False).shares(training.left_out)
 
     def predict_proba(self, features: Any) -> NDArray[np.float64]:
         """Return (n, num_classes) calibrated probabilities."""
@@ -88,14 +95,18 @@ class ClassicClassifier(RowClassifier):
             raise InvalidParameters(f"Classifier {self._name!r} is not trained; train it first.")
         if _num_rows(features) == 0:
             return np.empty((0, len(self.classes)))
-        return self._reader(*self._predict(self._instance, features))
+        probabilities = self._reader(*self._predict(self._instance, features))
+        if self._shares is not None:
+            probabilities[_evidence(features) == 0] = self._shares
+        return probabilities
 
     def save(self, directory: Path) -> None:
         """Store classes, calibration and the instance; see :func:`save_instance`."""
         if self._reader is None:
             raise InvalidParameters(f"Classifier {self._name!r} is not trained; train it first.")
         write_json(directory / "classes.json", list(self.classes))
-        write_json(directory / "scores.json", self._reader.state())
+        shares = {} if self._shares is None else {_SHARES: self._shares.tolist()}
+        write_json(directory / "scores.json", {**self._reader.state(), **shares})
         (directory / "instance").mkdir()
         save_instance(self._instance, directory / "instance")
 
@@ -104,6 +115,7 @@ class ClassicClassifier(RowClassifier):
         self.classes = read_classes(directory / "classes.json")
         state = read_json(directory / "scores.json")
         self._reader = load_reader(state, num_classes=len(self.classes), file="scores.json")
+        self._shares = _read_shares(state, len(self.classes))
         self._instance = load_instance(self._instance, directory / "instance")
 
     def _train(self, instance: Any, features: Any, codes: NDArray[np.intp]) -> None:
@@ -126,13 +138,35 @@ class ClassicClassifier(RowClassifier):
         return predicted, check_scores(scores, len(predicted), len(self.classes), self._name)
 
 
+def _read_shares(state: Mapping[str, Any], num_classes: int) -> NDArray[np.float64] | None:
+    if _SHARES not in state:
+        return None
+    try:
+        shares = np.array(state[_SHARES], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ModelCorrupt("scores.json", f"no shares of classes ({error})") from error
+    if shares.shape != (num_classes,) or not 0.999 < shares.sum() < 1.001 or shares.min() <= 0:
+        raise ModelCorrupt("scores.json", f"not the shares of {num_classes} classes")
+    return shares
+
+
+def _evidence(features: Any) -> NDArray[np.float64]:
+    """Return (n,) what each row rests on; of a text, whether there is one."""
+    if _is_sparse(features):
+        return evidence(sparse.csr_array(features))
+    if hasattr(features, "shape"):
+        return evidence(features)
+    is_blank = [isinstance(text, str) and not text.strip() for text in features]
+    return np.where(is_blank, 0.0, np.inf)
+
+
 def _as_matrix(features: Any) -> Any:
     # Classic code multiplies with *, which only the matrix type understands as a product.
     return sparse.csr_matrix(features) if _is_sparse(features) else features
 
 
 def _rows(features: Any, rows: NDArray[np.intp]) -> Any:
-    return features[rows] if _is_sparse(features) else [features[row] for row in rows]
+    return features[rows] if hasattr(features, "shape") else [features[row] for row in rows]
 
 
 def _num_rows(features: Any) -> int:

@@ -42,14 +42,27 @@ class CalibratedClassifier(Classifier):
         self._calibrator: Calibrator = Temperature()
 
     def _calibrate(
-        self, documents: Documents, targets: Targets, class_weight: ClassWeight, **options: bool
+        self,
+        documents: Documents,
+        targets: Targets,
+        class_weight: ClassWeight,
+        left_out: Labels = (),
+        **options: bool,
     ) -> None:
-        """Fit the calibrator on what was held out; see :func:`lexiclass.calibration.calibrate`."""
+        """Fit the calibrator on what was held out; see :func:`lexiclass.calibration.calibrate`.
+
+        Args:
+            documents: That were held out.
+            targets: Of all documents that were trained on.
+            class_weight: What each class counts in decisions.
+            left_out: Classes of documents that there was nothing to learn from.
+            **options: Of :func:`~lexiclass.calibration.calibrate`.
+        """
         weights = targets.weights(class_weight)
         self._calibrator = calibrate(
             documents,
             targets.frequencies,
-            len(targets),
+            targets.shares(left_out),
             weights=None if weights is None else weights[1],
             **options,
         )

@@ -100,6 +100,7 @@ class SvmClassifier(RowClassifier, CalibratedClassifier):
             scores.documents(),
             targets,
             self._parameters.class_weight,
+            training.left_out,
             keep_order=self._parameters.calibration == "temperature",
         )
 

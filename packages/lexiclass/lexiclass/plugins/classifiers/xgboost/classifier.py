@@ -95,7 +95,13 @@ class XgboostClassifier(RowClassifier, CalibratedClassifier):
         # What is predicted with is what will be loaded: the same bytes, read back.
         self._booster = self._read(dump_booster(final.booster, self._shape))
         documents = self._score(training, targets, folds, fitted)
-        self._calibrate(documents, targets, self._parameters.class_weight, of_softmax=True)
+        self._calibrate(
+            documents,
+            targets,
+            self._parameters.class_weight,
+            training.left_out,
+            of_softmax=True,
+        )
 
     def margins(self, features: Rows) -> NDArray[np.float64]:
         """Return (n, num_classes) sums of the trees' values.

@@ -90,15 +90,6 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
             memory_bytes=job.memory_bytes,
             ask=report,
         )
-        ids = documents.ids[positions].tolist()
-        other = job.gates.other
-        comparison = None if other is None else compared_with(other, ids, labels, predicted)
-        gates = {} if comparison is None else difference_figures(comparison)
-        if job.gates.measures_calibration:
-            gates["calibration"] = calibration_figures(confidence, is_right)
-        gates["changed"] = changed_figures(_recent(job, pipeline, index))
-    with watch.stage("report"):
-        report("report", 0, 1)
         outcomes = collector.outcomes()
         evidence = evidence_from(
             job.indexes,
@@ -113,6 +104,17 @@ def evaluate_model(job: EvaluateJob, report: Supervision) -> dict[str, Any]:
             memory_bytes=job.memory_bytes,
             ask=report,
         )
+        # Of copies one counts, to gates as well.
+        groups = evidence.get("groups")
+        ids = documents.ids[positions].tolist()
+        other = job.gates.other
+        comparison = None if other is None else compared_with(other, ids, labels, predicted, groups)
+        gates = {} if comparison is None else difference_figures(comparison)
+        if job.gates.measures_calibration:
+            gates["calibration"] = calibration_figures(confidence, is_right, groups)
+        gates["changed"] = changed_figures(_recent(job, pipeline, index))
+    with watch.stage("report"):
+        report("report", 0, 1)
         written = write_report(
             job.report,
             outcomes,

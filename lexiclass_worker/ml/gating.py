@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lexiclass.report.comparison import compare_predictions, model_changes
 from lexiclass.report.comparison_model import ComparedClass, ComparedFigure, Comparison
+from lexiclass.report.copies import Groups, first_of_each
 from lexiclass.report.intervals import clopper_pearson
 from lexiclass.report.reliability import debiased_calibration_error, perfect_band
 from lexiclass_worker.jobs.gating import OtherVersion
@@ -17,7 +18,11 @@ _CHANCE = 0.05
 
 
 def compared_with(
-    other: OtherVersion, ids: Sequence[int], labels: Sequence[str], predicted: Sequence[str]
+    other: OtherVersion,
+    ids: Sequence[int],
+    labels: Sequence[str],
+    predicted: Sequence[str],
+    groups: Groups | None = None,
 ) -> Comparison | None:
     """Compare with another version.
 
@@ -26,6 +31,7 @@ def compared_with(
         ids: (n,) the test documents that this model has predicted.
         labels: (n,) their true classes.
         predicted: (n,) what this model says.
+        groups: (n,) number that near-duplicates have in common; None if that is not known.
 
     Returns:
         None if the two predicted other documents.
@@ -42,7 +48,13 @@ def compared_with(
         other.mistakes.get(document, label) for document, label in zip(ids, labels, strict=True)
     ]
     return compare_predictions(
-        labels, first, predicted, documents=ids, name=f"version {other.version}", changes=changes
+        labels,
+        first,
+        predicted,
+        documents=ids,
+        groups=groups,
+        name=f"version {other.version}",
+        changes=changes,
     )
 
 
@@ -64,9 +76,15 @@ def difference_figures(found: Comparison) -> dict[str, Any]:
 
 
 def calibration_figures(
-    confidence: NDArray[np.float64], is_right: NDArray[np.bool_]
+    confidence: NDArray[np.float64], is_right: NDArray[np.bool_], groups: Groups | None = None
 ) -> dict[str, Any]:
-    """See :class:`lexiclass_core.gates.CalibrationFigures`."""
+    """See :class:`lexiclass_core.gates.CalibrationFigures`.
+
+    Of (n,) groups of near-duplicates, if they are known, the first document is judged: the others
+    prove nothing that it does not.
+    """
+    rows = first_of_each(groups, len(confidence))
+    confidence, is_right = confidence[rows], is_right[rows]
     band = perfect_band(debiased_calibration_error, confidence)
     return {
         "error": debiased_calibration_error(confidence, is_right),

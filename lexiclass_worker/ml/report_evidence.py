@@ -73,7 +73,12 @@ def evidence_from(
         _log.warning("the index is not used: %s", error)
         missing = "the index could not be copied from the object store"
     known["baselines"] = baselines_of(
-        outcomes, spec=spec, training_counts=counts, material=material, missing=missing
+        outcomes,
+        spec=spec,
+        training_counts=counts,
+        material=material,
+        missing=missing,
+        groups=known.get("groups"),
     )
     return known
 

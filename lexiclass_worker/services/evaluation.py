@@ -65,7 +65,7 @@ async def evaluate_field_model(task: TaskContext, request: EvaluateFieldModel) -
         )
     require_signed(task.settings.storage.keys, request.project_id, model)
     task.progress.plan(
-        {"load": 5, "predict": 75, "evaluate": 3, "compare": 7, "report": 10},
+        {"load": 5, "predict": 75, "evaluate": 3, "compare": 12, "report": 5},
         units={"predict": "documents"},
     )
     digest = _digest(test_data)

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from lexiclass.report.paired import accuracy_difference
 from lexiclass_core import versions
 from lexiclass_core.gates import Outcome
 from lexiclass_core.schemas import EvaluateResult
 from lexiclass_core.versions import Author
+from lexiclass_worker.admin.reports import read_report
 from lexiclass_worker.services import gating
 from lexiclass_worker.services.gating import GatingOutcome
 from tests.support.corpora import SmallProject
@@ -95,6 +97,37 @@ async def test_versions_promote_themselves_one_after_the_other_and_can_be_rolled
     again = await workshop.evaluate(project, model_version=2)
     assert (again.is_promoted, await serving(workshop, project)) == (None, 1)
     assert await actions(workshop) == [("promoted", 1), ("promoted", 2), ("rolled_back", 2)]
+
+
+async def test_copies_among_test_documents_count_once_to_gates(workshop: Workshop) -> None:
+    project = await workshop.project(training=6, test=8)
+    await set_config(workshop, project, {"gates": {"calibrated": True, "max_accuracy_loss": 0.9}})
+    await workshop.execute("UPDATE field SET serve = 'promoted'")
+    first, *others = project.test_ids
+    text = workshop.document(project, first).read_text()
+    copies = [each for each in others if project.true_class[each] == project.true_class[first]]
+    for document_id in copies:
+        workshop.document(project, document_id).write_text(text)
+    for _ in range(2):
+        await workshop.train(project)
+    await workshop.index(project)
+    await workshop.evaluate(project, model_version=1)
+    async with workshop.sessions.begin() as session:
+        await versions.promote(session, project.field_id, 1, ANNA)
+
+    second = await workshop.evaluate(project, model_version=2)
+
+    report = (await read_report(workshop.admin(), project.field_id, 2)).report
+    number = len(project.test_ids) - len(copies)
+    assert (report.test_set.num_documents, report.test_set.num_groups) == (24, number)
+    assert second.gates is not None
+    figures = {verdict.gate: verdict.figures or {} for verdict in second.gates.verdicts}
+    assert figures["calibrated"]["num_documents"] == number
+    # The two predict all alike: of so many documents the interval is as wide.
+    alike = accuracy_difference(0, 0, number).interval
+    assert figures["max_accuracy_loss"]["low"] == pytest.approx(alike.low)
+    assert report.comparison is not None
+    assert report.comparison.accuracy.difference.low == pytest.approx(alike.low)
 
 
 @pytest.mark.slow

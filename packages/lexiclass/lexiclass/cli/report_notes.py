@@ -132,6 +132,7 @@ class ReportNotes:
             training_counts=counts,
             material=material,
             missing=missing,
+            groups=known.get("groups"),
         )
         return known
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass.report.acceptance import TARGETS, certify, coverage_curve, fewest_documents
+from lexiclass.report.copies import first_of_each
 from lexiclass.report.model import Acceptance, AcceptanceThreshold, ClassAcceptance
 from lexiclass.report.outcomes import Column, Outcomes
 
@@ -18,11 +19,7 @@ def acceptance_of(outcomes: Outcomes, groups: NDArray[np.intp] | None = None) ->
         groups: (n,) number of each one's group of near-duplicates; None if all differ. Guarantees
             rest on the first of each group: the others prove nothing that it does not.
     """
-    rows = (
-        np.arange(len(outcomes.confidence))
-        if groups is None
-        else np.sort(np.unique(groups, return_index=True)[1])
-    )
+    rows = first_of_each(groups, len(outcomes))
     return Acceptance(
         thresholds=_thresholds(outcomes.confidence[rows], outcomes.is_right[rows]),
         classes=_by_class(outcomes, rows),

@@ -10,7 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.svm import LinearSVC
 
-from lexiclass.report.class_figures import estimate, f1_scores
+from lexiclass.report.class_figures import at, estimate, f1_scores
 from lexiclass.report.confusion import Confusion
-from lexiclass.report.intervals import Interval, wilson
+from lexiclass.report.copies import Groups, numbered
+from lexiclass.report.intervals import shares_by
 from lexiclass.report.model import Baseline
 from lexiclass.report.outcomes import Outcomes
-from lexiclass.report.paired import accuracy_difference
+from lexiclass.report.paired import paired_accuracy
+from lexiclass.report.paired_confusion import PairedConfusion
 from lexiclass.spec import PipelineSpec
 
 MAX_TRAINING_DOCUMENTS: Final = 2_000
@@ -74,31 +76,39 @@ def baselines_of(
     training_counts: Mapping[str, int] | None,
     material: Material | None,
     missing: str = "the training documents are not at hand",
+    groups: Groups | None = None,
 ) -> list[Baseline]:
     """Measure the baselines, as far as what they need is at hand.
 
-    The model may be one of the baselines itself. What is None, counts of training documents or the
-    material to learn from and to test with, is not known.
+    The model may be one of the baselines itself. What is None, counts of training documents, the
+    material to learn from and to test with or (n,) groups of near-duplicates among the test
+    documents, is not known.
     """
+    tested = _Tested(outcomes, groups)
     return [
-        _majority(outcomes, training_counts, missing),
-        _nearest(outcomes, material, missing),
-        _linear(outcomes, spec, material, missing),
+        _majority(tested, training_counts, missing),
+        _nearest(tested, material, missing),
+        _linear(tested, spec, material, missing),
     ]
 
 
-def _majority(
-    outcomes: Outcomes, training_counts: Mapping[str, int] | None, missing: str
-) -> Baseline:
+class _Tested(NamedTuple):
+    """The n test documents, and the numbers of their (n,) groups of near-duplicates, if any."""
+
+    outcomes: Outcomes
+    groups: Groups | None
+
+
+def _majority(tested: _Tested, training_counts: Mapping[str, int] | None, missing: str) -> Baseline:
     if not training_counts:
         return _none("majority_class", missing)
     largest = min(training_counts, key=lambda name: (-training_counts[name], name))
-    rows = np.arange(len(outcomes))
+    rows = np.arange(len(tested.outcomes))
     number = sum(training_counts.values())
-    return _measured("majority_class", outcomes, rows, [largest] * len(rows), number)
+    return _measured("majority_class", tested, rows, [largest] * len(rows), number)
 
 
-def _nearest(outcomes: Outcomes, material: Material | None, missing: str) -> Baseline:
+def _nearest(tested: _Tested, material: Material | None, missing: str) -> Baseline:
     if material is None:
         return _none("nearest_document", missing)
     weights = TfidfTransformer(sublinear_tf=True).fit(material.training)
@@ -120,11 +130,11 @@ def _nearest(outcomes: Outcomes, material: Material | None, missing: str) -> Bas
                 continue
             best = cosines.indices[first + int(cosines.data[first:last].argmax())]
             predicted.append(material.labels[best])
-    return _measured("nearest_document", outcomes, material.rows, predicted, len(material.labels))
+    return _measured("nearest_document", tested, material.rows, predicted, len(material.labels))
 
 
 def _linear(
-    outcomes: Outcomes, spec: PipelineSpec, material: Material | None, missing: str
+    tested: _Tested, spec: PipelineSpec, material: Material | None, missing: str
 ) -> Baseline:
     if (spec.feature_extractor, spec.classifier) == ("tfidf", "svm"):
         return _none("tfidf_linear", "the model itself is a linear classifier of TF-IDF weights")
@@ -150,31 +160,31 @@ def _linear(
         warnings.simplefilter("ignore", ConvergenceWarning)
         classifier.fit(training, list(material.labels))
     predicted = classifier.predict(weights.transform(material.test)).tolist()
-    return _measured("tfidf_linear", outcomes, material.rows, predicted, len(material.labels))
+    return _measured("tfidf_linear", tested, material.rows, predicted, len(material.labels))
 
 
 def _measured(
     name: str,
-    outcomes: Outcomes,
+    tested: _Tested,
     rows: NDArray[np.intp],
     predicted: Sequence[str],
     num_training_documents: int,
 ) -> Baseline:
     """Hold a baseline's predictions for some of the test documents against the model's."""
-    labels = [outcomes.classes[code] for code in outcomes.true[rows].tolist()]
-    is_right = np.array([mine == true for mine, true in zip(predicted, labels, strict=True)])
-    models = outcomes.is_right[rows]
-    accuracy = float(is_right.mean())
-    low, high = wilson(accuracy, len(rows))
-    advantage = accuracy_difference(
-        int(np.count_nonzero(is_right & ~models)),
-        int(np.count_nonzero(models & ~is_right)),
-        len(rows),
+    outcomes, groups = tested
+    of_rows = None if groups is None else numbered(groups[rows], len(rows))
+    labels, models = (
+        [outcomes.classes[code] for code in codes[rows].tolist()]
+        for codes in (outcomes.true, outcomes.predicted)
     )
+    is_right = np.array([mine == true for mine, true in zip(predicted, labels, strict=True)])
+    shares = shares_by(np.zeros(len(rows), dtype=np.intp), is_right, 1, of_rows)
+    accuracy = float(is_right.mean())
+    advantage = paired_accuracy(PairedConfusion.of(labels, predicted, models, groups=of_rows))
     return Baseline.model_validate(
         {
             "name": name,
-            "accuracy": estimate(accuracy, Interval(float(low[0]), float(high[0]))),
+            "accuracy": estimate(accuracy, at(shares.intervals, 0)),
             "macro_f1": float(f1_scores(Confusion.of(labels, predicted)).mean()),
             "advantage": estimate(advantage.value, advantage.interval),
             "num_documents": len(rows),

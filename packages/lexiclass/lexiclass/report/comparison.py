@@ -16,6 +16,7 @@ from lexiclass.report.comparison_model import (
     ModelChanges,
     Verdict,
 )
+from lexiclass.report.copies import Groups
 from lexiclass.report.intervals import LEVEL
 from lexiclass.report.paired import Difference, compare, documents_needed
 from lexiclass.report.paired_confusion import PairedConfusion
@@ -24,6 +25,9 @@ from lexiclass.report.parts import DocumentId, Estimate
 MAX_DOCUMENTS: Final = 100
 """Documents that a comparison names, of those that are fixed and of those that are broken."""
 
+# Of test documents that are asked for where some are copies of others.
+_OF_COPIES: Final = " different"
+
 
 def compare_predictions(
     labels: Sequence[str],
@@ -31,28 +35,42 @@ def compare_predictions(
     second: Sequence[str],
     *,
     documents: Sequence[DocumentId] = (),
+    groups: Groups | None = None,
     name: str = "the other model",
     changes: ModelChanges | None = None,
     seed: int = 0,
 ) -> Comparison:
     """Hold a model against another, the first, by what both predict of the same n documents.
 
-    Documents are named where they are given. The name is that of the first, for people.
+    Args:
+        labels: The n true labels.
+        first: What the first predicts.
+        second: What the one that is compared predicts.
+        documents: The n documents, to be named; they need not be given.
+        groups: (n,) number that near-duplicates have in common; None if all differ. Figures are of
+            all documents; intervals and p-values take a group for one.
+        name: Of the first, for people.
+        changes: How the two were made.
+        seed: Of the permutations.
 
     Raises:
         NoDocuments: If there are none.
         InvalidParameters: If there are not as many of each.
     """
-    if not len(labels) == len(first) == len(second) or len(documents) not in {0, len(labels)}:
+    if (
+        not len(labels) == len(first) == len(second)
+        or len(documents) not in {0, len(labels)}
+        or (groups is not None and len(groups) != len(labels))
+    ):
         raise InvalidParameters(
             f"Found {len(labels)} true labels, {len(first)} and {len(second)} predictions and "
-            f"{len(documents)} documents; give one each."
+            f"{len(documents)} documents; give one each, and one group each if any."
         )
     if not labels:
         raise NoDocuments("There is no test document to compare on; label some for testing.")
     rows = list(zip(documents, labels, first, second, strict=True)) if documents else []
     return compare_counts(
-        PairedConfusion.of(labels, first, second),
+        PairedConfusion.of(labels, first, second, groups=groups),
         fixed=(row for row, true, one, two in rows if one != true == two),
         broken=(row for row, true, one, two in rows if one == true != two),
         name=name,
@@ -87,7 +105,13 @@ def compare_counts(
     f1_of_first, f1_of_second = paired.f1_of(paired.first), paired.f1_of(paired.second)
     return Comparison(
         name=name,
-        message=_message(verdict, found.accuracy, needed, name, changes),
+        message=_message(
+            verdict,
+            found.accuracy,
+            None if needed is None else f"{needed:,}{_OF_COPIES * (paired.clusters is not None)}",
+            name,
+            changes,
+        ),
         verdict=verdict,
         documents_needed=needed,
         num_documents=paired.num_documents,
@@ -150,7 +174,7 @@ def _verdict(paired: PairedConfusion, accuracy: Difference) -> Verdict:
 def _message(
     verdict: Verdict,
     accuracy: Difference,
-    needed: int | None,
+    needed: str | None,
     name: str,
     changes: ModelChanges | None,
 ) -> str:
@@ -166,7 +190,7 @@ def _message(
         case "cannot_tell":
             return (
                 f"cannot tell whether it is better than {name}: accuracy {points}; about "
-                f"{needed:,} test documents would show such a difference"
+                f"{needed} test documents would show such a difference"
             )
         case _:
             return f"{verdict} than {name} beyond chance: accuracy {points}"

@@ -73,7 +73,7 @@ class Comparison(Part):
         message: The verdict in a sentence or two.
         verdict: Whether its accuracy is better beyond chance.
         documents_needed: About how many test documents would show a difference in accuracy as large
-            as this one; null if there is none.
+            as this one, no two of them nearly equal; null if there is none.
         num_documents: Test documents.
         accuracy: Of all documents.
         macro_f1: Of the mean over classes.

@@ -10,6 +10,7 @@ from scipy import special
 
 from lexiclass.calibration.measures import expected_calibration_error
 from lexiclass.report.class_figures import at, estimate
+from lexiclass.report.copies import first_of_each
 from lexiclass.report.intervals import Interval, shares_by
 from lexiclass.report.model import Calibration, CalibrationError, ClassCalibration, Estimate
 from lexiclass.report.outcomes import Column, Outcomes
@@ -23,30 +24,35 @@ from lexiclass.report.reliability import (
 )
 
 _FEWEST_PREDICTIONS: Final = 30
-"""Documents predicted as a class, from which on its confidences are judged."""
+"""Different documents predicted as a class, from which on its confidences are judged."""
 
 
 def calibration_of(
     outcomes: Outcomes, accuracy: Estimate, groups: NDArray[np.intp] | None
 ) -> Calibration:
-    """Judge the confidences of n documents, by (n,) groups of near-duplicates, if any."""
+    """Judge the confidences of n documents, by (n,) groups of near-duplicates, if any.
+
+    Figures are of all documents, but for the debiased error: what chance makes of it is known of
+    documents that differ, so it is of the first of each group.
+    """
     confidence, correct = outcomes.confidence, outcomes.is_right
+    rows = first_of_each(groups, len(outcomes))
     mean = float(confidence.mean())
     return Calibration(
         expected_calibration_error=CalibrationError(
             value=expected_calibration_error(confidence, correct),
-            expected=perfect_band(expected_calibration_error, confidence).high,
+            expected=perfect_band(expected_calibration_error, confidence, groups).high,
         ),
         debiased_calibration_error=CalibrationError(
-            value=debiased_calibration_error(confidence, correct),
-            expected=perfect_band(debiased_calibration_error, confidence).high,
+            value=debiased_calibration_error(confidence[rows], correct[rows]),
+            expected=perfect_band(debiased_calibration_error, confidence[rows]).high,
         ),
         over_confidence=estimate(
             mean - accuracy.value, Interval(mean - accuracy.high, mean - accuracy.low)
         ),
         brier_score=max(0.0, brier_score(outcomes.of_truth, outcomes.squares)),
         log_loss=max(0.0, log_loss(outcomes.of_truth)),
-        curve=reliability_curve(confidence, correct),
+        curve=reliability_curve(confidence, correct, groups),
         classes=_by_class(outcomes, groups),
     )
 
@@ -57,8 +63,13 @@ def _by_class(outcomes: Outcomes, groups: NDArray[np.intp] | None) -> list[Class
     shares = shares_by(predicted, outcomes.is_right, number, groups)
     sums: Column = np.bincount(predicted, weights=confidence, minlength=number).astype(np.float64)
     mean: Column = sums / np.maximum(shares.trials, 1)
-    chosen = np.flatnonzero(shares.trials >= _FEWEST_PREDICTIONS)
-    p_values = holm(_as_many_right(mean[chosen], shares.hits[chosen], shares.trials[chosen]))
+    # Judged is the first of each group; the others prove nothing that it does not.
+    rows = first_of_each(groups, len(outcomes))
+    judged = shares_by(predicted[rows], outcomes.is_right[rows], number)
+    chosen = np.flatnonzero(judged.trials >= _FEWEST_PREDICTIONS)
+    of_judged = np.bincount(predicted[rows], weights=confidence[rows], minlength=number)[chosen]
+    trials = judged.trials[chosen]
+    p_values = holm(_as_many_right(of_judged / trials, judged.hits[chosen], trials))
     found = [
         ClassCalibration(
             name=outcomes.classes[code],

@@ -156,7 +156,8 @@ class CalibrationError(Part):
 
     Attributes:
         value: How far confidences are from the shares of right documents.
-        expected: What 19 of 20 test sets as large would stay below if confidences were right.
+        expected: What 19 of 20 test sets as large would stay below if confidences were right;
+            near-duplicates count as one.
     """
 
     value: Share
@@ -171,7 +172,8 @@ class ClassCalibration(Part):
         num_documents: How many are predicted as such.
         confidence: Their mean confidence.
         accuracy: How many of them are right.
-        differs: Whether the two differ beyond chance, Holm's correction over classes included.
+        differs: Whether the two differ beyond chance, Holm's correction over classes included, by
+            the first of near-duplicates.
     """
 
     name: str
@@ -187,7 +189,7 @@ class Calibration(Part):
     Attributes:
         expected_calibration_error: Over 15 bins of equal width.
         debiased_calibration_error: Over 15 bins of as many documents each, without what chance
-            makes of it.
+            makes of it; of near-duplicates the first counts.
         over_confidence: Mean confidence minus accuracy.
         brier_score: Mean squared distance of all probabilities from the truth, in [0, 2].
         log_loss: In nats.

@@ -5,6 +5,8 @@ good. Accuracies: the interval of D. Bonett and R. Price, Journal of Educational
 Statistics 37 (2012), and the exact test of Q. McNemar, Psychometrika 12 (1947). F1 scores: the
 delta method, and a permutation test, which swaps the predictions of documents between the models:
 A. Yeh, COLING 2000. Its cost depends on the cells, not on the documents.
+
+Tests take a group of near-duplicates as a whole; intervals are those of so many fewer documents.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, special
 
+from lexiclass.report.copies import swapped_p_value
 from lexiclass.report.intervals import LEVEL, Interval
 from lexiclass.report.paired_confusion import PairedConfusion, f1_scores
 
@@ -87,9 +90,7 @@ def compare(paired: PairedConfusion, *, seed: int = 0) -> Differences:
         )
     ]
     return Differences(
-        accuracy=accuracy_difference(
-            paired.only_first_right, paired.only_second_right, paired.num_documents
-        ),
+        accuracy=paired_accuracy(paired),
         macro_f1=found[-1],
         f1_scores=found[:-1],
     )
@@ -110,16 +111,39 @@ def accuracy_difference(
     only_first_right: int, only_second_right: int, num_documents: int
 ) -> Difference:
     """Return the accuracy of the second model minus that of the first."""
+    return Difference(
+        value=(only_second_right - only_first_right) / num_documents,
+        interval=_accuracy_interval(only_first_right, only_second_right, num_documents),
+        p_value=mcnemar(only_first_right, only_second_right),
+    )
+
+
+def paired_accuracy(paired: PairedConfusion) -> Difference:
+    """The same of documents that are counted, of which some may be near-duplicates."""
+    counts = paired.only_first_right, paired.only_second_right, paired.num_documents
+    found = accuracy_difference(*counts)
+    if (clusters := paired.clusters) is None:
+        return found
+    is_right = [own == paired.true for own in (paired.first, paired.second)]
+    more_right = is_right[1].astype(np.float64) - is_right[0]
+    effect = clusters.effect(more_right - found.value)
+    net = np.rint(clusters.members @ more_right).astype(np.int64)
+    return Difference(
+        value=found.value,
+        interval=_accuracy_interval(*(count / effect for count in counts)),
+        p_value=swapped_p_value(net, clusters.counts),
+    )
+
+
+def _accuracy_interval(
+    only_first_right: float, only_second_right: float, num_documents: float
+) -> Interval:
     # One more document for each of the two, of which nobody knows which way they go.
     number = num_documents + 2
     first, second = (only_first_right + 1) / number, (only_second_right + 1) / number
     centre = second - first
     reach = _REACH * sqrt((first + second - centre**2) / number)
-    return Difference(
-        value=(only_second_right - only_first_right) / num_documents,
-        interval=Interval(max(-1.0, centre - reach), min(1.0, centre + reach)),
-        p_value=mcnemar(only_first_right, only_second_right),
-    )
+    return Interval(max(-1.0, centre - reach), min(1.0, centre + reach))
 
 
 def documents_needed(
@@ -154,13 +178,21 @@ def holm(p_values: Column) -> Column:
 
 
 def _permuted_differences(paired: PairedConfusion, random: np.random.Generator) -> Iterator[Column]:
-    """Yield (draws, k) differences in F1 with predictions swapped at random between the models."""
+    """Yield (draws, k) differences in F1 with predictions swapped at random between the models.
+
+    Those of a group of near-duplicates are swapped together.
+    """
     differ = paired.first != paired.second
     true, first, second = (part[differ] for part in (paired.true, paired.first, paired.second))
     counts, k = paired.counts[differ], len(paired.classes)
     # What a swapped document adds to the first model, and takes from the second.
     predicted = _membership(second, k) - _membership(first, k)
     hits = _membership(second, k, second == true) - _membership(first, k, first == true)
+    if paired.clusters is not None:
+        members = paired.clusters.members[:, differ]
+        swaps = np.flatnonzero(np.diff(members.indptr))
+        counts = paired.clusters.counts[swaps]
+        predicted, hits = members[swaps] @ predicted, members[swaps] @ hits
     size = max(1, _CHUNK_CELLS // max(len(counts), k))
     for start in range(0, PERMUTATIONS, size):
         swapped = random.binomial(counts, 0.5, (min(size, PERMUTATIONS - start), len(counts)))
@@ -204,7 +236,14 @@ def _f1_deviations(paired: PairedConfusion) -> Column:
     added, position = np.unique(pairs, return_inverse=True)
     influence = np.bincount(position, weights=np.concatenate(values))
     cell, code = np.divmod(added, k)
-    of_classes = np.bincount(code, weights=paired.counts[cell] * influence**2, minlength=k)
-    of_mean = paired.counts * (np.bincount(cell, weights=influence, minlength=m) / k) ** 2
-    variances = np.append(of_classes + 2 * once**2, of_mean.sum() + 2 * (once.mean() / k) ** 2)
+    of_classes: Column = np.bincount(code, paired.counts[cell] * influence**2, k).astype(np.float64)
+    in_mean = np.bincount(cell, weights=influence, minlength=m) / k
+    of_mean = (paired.counts * in_mean**2).sum()
+    if paired.clusters is not None:
+        of_cells = sparse.csr_array((influence, (cell, code)), shape=(m, k))
+        effects, sizes = paired.clusters.effects(of_cells)
+        # Two more are two groups.
+        of_classes, once = of_classes * effects, once * sizes
+        of_mean *= paired.clusters.effect(in_mean)
+    variances = np.append(of_classes + 2 * once**2, of_mean + 2 * (once.mean() / k) ** 2)
     return np.asarray(np.sqrt(variances))

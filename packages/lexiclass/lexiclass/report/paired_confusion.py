@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexiclass.labels import label_codes
+from lexiclass.report.copies import Clusters, Groups, has_copies
 
 Column: TypeAlias = NDArray[np.float64]
 
@@ -24,6 +25,7 @@ class PairedConfusion:
         first: (m,) number of the class that the first model predicts.
         second: (m,) likewise of the second.
         counts: (m,) documents in it.
+        clusters: Groups of near-duplicates among them; None if all differ, or if that is not known.
     """
 
     classes: Sequence[str]
@@ -31,14 +33,28 @@ class PairedConfusion:
     first: NDArray[np.intp]
     second: NDArray[np.intp]
     counts: NDArray[np.int64]
+    clusters: Clusters | None = None
 
     @classmethod
-    def of(cls, labels: Sequence[str], first: Sequence[str], second: Sequence[str]) -> Self:
-        """Count n true labels, at least one, and the predictions of two models."""
+    def of(
+        cls,
+        labels: Sequence[str],
+        first: Sequence[str],
+        second: Sequence[str],
+        *,
+        groups: Groups | None = None,
+    ) -> Self:
+        """Count n true labels, at least one, and the predictions of two models.
+
+        ``groups`` (n,) are numbers that near-duplicates have in common; None if all differ.
+        """
         classes = sorted({*labels, *first, *second})
         codes = np.stack([label_codes(part, classes) for part in (labels, first, second)])
-        cells, counts = np.unique(codes, axis=1, return_counts=True)
-        return cls(classes, cells[0], cells[1], cells[2], counts)
+        cells, cell_of, counts = np.unique(codes, axis=1, return_inverse=True, return_counts=True)
+        clusters = None
+        if groups is not None and has_copies(groups):
+            clusters = Clusters.of(cell_of.ravel(), groups, len(counts))
+        return cls(classes, cells[0], cells[1], cells[2], counts, clusters)
 
     @classmethod
     def of_counts(cls, counts: Mapping[tuple[str, str, str], int]) -> Self:

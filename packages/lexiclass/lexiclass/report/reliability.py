@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
+from lexiclass.report.copies import Groups, first_of_each, numbered
 from lexiclass.report.intervals import LEVEL, Interval
 from lexiclass.report.model import ReliabilityPoint
 
@@ -49,13 +50,19 @@ def debiased_calibration_error(confidence: Column, correct: Right) -> float:
 
 
 def perfect_band(
-    figure: Callable[[Column, Right], float], confidence: Column, *, seed: int = 0
+    figure: Callable[[Column, Right], float],
+    confidence: Column,
+    groups: Groups | None = None,
+    *,
+    seed: int = 0,
 ) -> Interval:
     """Return where a calibration error of a perfectly calibrated model lies on as many documents.
 
     Args:
         figure: The calibration error, of confidences and whether each was right.
         confidence: (n,) what the model itself says.
+        groups: (n,) number that near-duplicates have in common; None if all differ. Those of a
+            group are right or wrong together.
         seed: Of the simulated test sets.
 
     Returns:
@@ -63,8 +70,9 @@ def perfect_band(
     """
     random = np.random.default_rng(seed)
     # What is in order already is sorted quickly.
-    ordered = np.sort(confidence)
-    found = [figure(ordered, random.random(len(ordered)) < ordered) for _ in range(SIMULATIONS)]
+    order = np.argsort(confidence, kind="stable")
+    ordered, luck = confidence[order], _luck(None if groups is None else groups[order], random)
+    found = [figure(ordered, luck(len(ordered)) < ordered) for _ in range(SIMULATIONS)]
     return Interval(0.0, float(np.quantile(found, LEVEL)))
 
 
@@ -88,7 +96,9 @@ def log_loss(of_truth: Column) -> float:
     return float(-np.log(np.maximum(of_truth, _LEAST_PROBABILITY)).mean())
 
 
-def reliability_curve(confidence: Column, correct: Right) -> list[ReliabilityPoint]:
+def reliability_curve(
+    confidence: Column, correct: Right, groups: Groups | None = None
+) -> list[ReliabilityPoint]:
     """Estimate accuracy as a function of confidence, which never falls.
 
     By isotonic regression, which needs no bins, with the band that perfectly calibrated
@@ -97,24 +107,25 @@ def reliability_curve(confidence: Column, correct: Right) -> list[ReliabilityPoi
     Args:
         confidence: (n,) probability of the predicted class, at least one.
         correct: (n,) whether the prediction was right.
+        groups: (n,) number that near-duplicates have in common; None if all differ. In the band
+            those of a group are right or wrong together.
     """
+    once = confidence[first_of_each(groups, len(confidence))]
     # Equal confidences are one step; of more than some hundred, nearly equal ones are.
-    edges = np.unique(np.quantile(confidence, np.linspace(0, 1, _MOST_STEPS + 1)))
+    edges = np.unique(np.quantile(once, np.linspace(0, 1, _MOST_STEPS + 1)))
     step = np.clip(np.searchsorted(edges, confidence, side="right") - 1, 0, len(edges) - 1)
     documents = np.bincount(step, minlength=len(edges))
     kept = documents > 0
     means = np.bincount(step, weights=confidence, minlength=len(edges))[kept] / documents[kept]
-    points = np.unique(np.quantile(confidence, np.linspace(0, 1, _CURVE_POINTS)))
+    points = np.unique(np.quantile(once, np.linspace(0, 1, _CURVE_POINTS)))
 
     def estimate(right: Right) -> Column:
         shares = np.bincount(step, weights=right, minlength=len(edges))[kept] / documents[kept]
         fitted = isotonic_regression(shares, weights=documents[kept]).x
         return np.interp(points, means, fitted)
 
-    random = np.random.default_rng(0)
-    simulated = np.stack(
-        [estimate(random.random(len(confidence)) < confidence) for _ in range(SIMULATIONS)]
-    )
+    luck = _luck(groups, np.random.default_rng(0))
+    simulated = np.stack([estimate(luck(len(confidence)) < confidence) for _ in range(SIMULATIONS)])
     low, high = np.quantile(simulated, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
     nearest = np.abs(np.subtract.outer(means, points)).argmin(axis=1)
     numbers = np.bincount(nearest, weights=documents[kept], minlength=len(points))
@@ -126,3 +137,12 @@ def reliability_curve(confidence: Column, correct: Right) -> list[ReliabilityPoi
             (points, estimate(correct), low, high, numbers)
         ).tolist()
     ]
+
+
+def _luck(groups: Groups | None, random: np.random.Generator) -> Callable[[int], Column]:
+    """Return what draws a number in [0, 1) for each of n documents: one of each group."""
+    if groups is None:
+        return random.random
+    group = numbered(groups, len(groups))
+    number = int(group.max()) + 1
+    return lambda _: random.random(number)[group]

@@ -41,6 +41,11 @@ fail() {
 	exit 1
 }
 
+# What the backup cannot be made without.
+asked() {
+	ask "$1" || fail "PostgreSQL could not be asked: nothing is kept"
+}
+
 # Two at once would let go on what the other has paused. A session of PostgreSQL has the lock; it ends with
 # this script, however that ends, for then nobody holds the other end of what it reads.
 lock() {
@@ -49,7 +54,7 @@ lock() {
 		--command="SELECT CASE WHEN pg_try_advisory_lock($key) THEN pg_backend_pid() ELSE 0 END" --file=- \
 		< "$room/in" > "$room/out" &
 	exec 3> "$room/in"
-	read -r holder < "$room/out" || exit 1
+	read -r holder < "$room/out" || fail "PostgreSQL cannot be reached: nothing is copied"
 	if [ "$holder" = 0 ]; then
 		holder=
 		fail "another is being made, and nothing is copied: $(ask "SELECT concat_ws(', ', application_name,
@@ -59,7 +64,7 @@ lock() {
 
 # Which rows pause the queues: one that was resumed and paused again has another.
 pauses() {
-	ask "SELECT string_agg(queue || ' ' || id, ', ' ORDER BY queue) FROM queue_pause
+	asked "SELECT string_agg(queue || ' ' || id, ', ' ORDER BY queue) FROM queue_pause
 		WHERE queue = ANY (string_to_array('$PAUSED_QUEUES', ' '))"
 }
 
@@ -68,8 +73,16 @@ pauses() {
 run() {
 	"$@" 3>&- &
 	child=$!
-	wait "$child"
+	ended=0
+	wait "$child" || ended=$?
 	child=
+	return $ended
+}
+
+# GNU tar ends with 1 where files came, went or changed while it read. No row knows these: nothing runs that
+# would change what rows know. Of others 1 is any error.
+only_differs() {
+	[ "$1" = 1 ] && tar --version | grep -q 'GNU tar'
 }
 
 sums() {
@@ -102,15 +115,15 @@ mkdir "$making"
 find "$folder" -maxdepth 1 -name '.incomplete-*' -mmin +1440 -exec rm -rf '{}' +
 
 # Those that somebody else has paused stay as they are. A backup that was killed has left its own.
-ask "DELETE FROM queue_pause WHERE reason ~ '^backup [0-9]{8}T[0-9]{6}Z$'"
+asked "DELETE FROM queue_pause WHERE reason ~ '^backup [0-9]{8}T[0-9]{6}Z$'"
 for queue in $PAUSED_QUEUES; do
-	ask "INSERT INTO queue_pause (queue, reason) VALUES ('$queue', '$reason') ON CONFLICT DO NOTHING"
+	asked "INSERT INTO queue_pause (queue, reason) VALUES ('$queue', '$reason') ON CONFLICT DO NOTHING"
 done
 paused=$(pauses)
 # Workers look at it twice a second.
 run sleep 2
 waited=0
-while [ "$(ask "SELECT coalesce(sum(running), 0) FROM queue_load")" != 0 ]; do
+while running=$(asked "SELECT coalesce(sum(running), 0) FROM queue_load") || exit 1; [ "$running" != 0 ]; do
 	if [ "$waited" -ge "$WAIT_S" ]; then
 		fail "tasks still run after $WAIT_S s: nothing is copied; set WAIT_S for longer ones"
 	fi
@@ -118,16 +131,22 @@ while [ "$(ask "SELECT coalesce(sum(running), 0) FROM queue_load")" != 0 ]; do
 	waited=$((waited + 1))
 done
 
-run pg_dump --format=custom --file="$making/database.dump"
+run pg_dump --format=custom --file="$making/database.dump" ||
+	fail "the database could not be copied: nothing is kept"
 if [ -n "$STORAGE" ]; then
-	# Work in progress is nobody's when it is restored.
-	run tar --create --file="$making/storage.tar" --directory="$STORAGE" --exclude=./.scratch .
+	# Work in progress is nobody's when it is restored. The others come and go when somebody asks whether
+	# the workers are ready.
+	run tar --create --file="$making/storage.tar" --directory="$STORAGE" --exclude=./.scratch \
+		--exclude='./.lexiclass-check-*' . || only_differs $? ||
+		fail "the storage could not be copied: nothing is kept"
 fi
-run sums
-if [ "$(pauses)" != "$paused" ]; then
+run sums || fail "the checksums could not be written: nothing is kept"
+paused_still=$(pauses)
+if [ "$paused_still" != "$paused" ]; then
 	fail "queues were resumed while they were copied, so rows and files may not belong together: nothing is kept"
 fi
-if [ "$(ask "SELECT pid $holders")" != "$holder" ]; then
+holder_still=$(asked "SELECT pid $holders")
+if [ "$holder_still" != "$holder" ]; then
 	fail "the connection to PostgreSQL was lost, so another may have resumed the queues: nothing is kept"
 fi
 mv "$making" "$folder/$name"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 import yaml
@@ -168,6 +169,7 @@ def test_a_backup_taken_under_load_goes_on_elsewhere_where_it_was(
         assert (again.returncode, "has tables already" in again.stderr) == (1, True)
 
         assert restored.database.value("SELECT count(*) FROM queue_pause") == 0
+        assert restored.database.value(NOTED) == [backup.name]
         # Those of the other machine are not missed here.
         assert restored.database.value("SELECT count(*) FROM worker") == 0
         open_then = restored.database.value("SELECT count(*) FROM task WHERE finished_at IS NULL")
@@ -213,14 +215,19 @@ def test_what_runs_for_too_long_ends_a_backup_that_leaves_nothing_behind(own_hou
         own_house.database.succeeded(message)
 
 
+def service_command(backups: Path) -> str:
+    """The command of compose.prod.yaml, which makes one backup after the other."""
+    services = yaml.safe_load((ROOT / "compose.prod.yaml").read_text().replace("!reset ", ""))
+    (command,) = services["services"]["backup"]["command"]
+    script = f"{SCRIPTS}/backup.sh {backups}"
+    return str(command).replace("$$", "$").replace("/backup/backup.sh /backups", script)
+
+
 @pytest.mark.slow
 def test_a_backup_that_is_told_to_end_lets_the_queues_go_on_at_once(own_house: House) -> None:
     """By the command of compose.prod.yaml, in the middle of a dump that would go on for long."""
-    services = yaml.safe_load((ROOT / "compose.prod.yaml").read_text().replace("!reset ", ""))
-    (command,) = services["services"]["backup"]["command"]
     backups, paused = own_house.directory / "backups", "SELECT count(*) FROM queue_pause"
-    script = f"{SCRIPTS}/backup.sh {backups}"
-    command = command.replace("$$", "$").replace("/backup/backup.sh /backups", script)
+    command = service_command(backups)
     variables = variables_for(own_house.environment["DATABASE_URI"], own_house.storage)
     with (
         held_up(own_house),
@@ -238,6 +245,167 @@ def test_a_backup_that_is_told_to_end_lets_the_queues_go_on_at_once(own_house: H
 
 
 @pytest.mark.slow
+def test_the_service_tries_a_backup_that_failed_again_before_a_day_is_over(
+    own_house: House,
+) -> None:
+    """An hour later, which is three seconds here."""
+    backups, log = own_house.directory / "backups", own_house.directory / "service.log"
+    command = service_command(backups).replace("pause=3600", "pause=3")
+    own_house.database.execute("ALTER TABLE queue_pause RENAME TO queue_pause_of_later")
+    variables = variables_for(own_house.environment["DATABASE_URI"], own_house.storage)
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(["/bin/sh", "-c", command], env=variables, stderr=output) as service,
+    ):
+        try:
+            wait_until(lambda: "PostgreSQL could not be asked" in log.read_text())
+            own_house.database.execute("ALTER TABLE queue_pause_of_later RENAME TO queue_pause")
+            wait_until(lambda: own_house.database.value(NOTED) is not None)
+        finally:
+            service.terminate()
+            service.wait(60)
+
+
+@contextmanager
+def changing(storage: Path) -> Iterator[None]:
+    """Files come and go in a storage, as a look whether it works, and an import, have them."""
+    ended = Event()
+
+    def change() -> None:
+        number = 0
+        while not ended.is_set():
+            number += 1
+            trace = storage / f".lexiclass-check-{number}"
+            trace.write_bytes(bytes(2**16))
+            trace.replace(storage / f"{trace.name}.renamed").unlink()
+            (storage / f"imported-{number % 50}").write_bytes(bytes(number % 2**16))
+
+    thread = Thread(target=change)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_files_that_come_and_go_meanwhile_are_in_no_backups_way(own_house: House) -> None:
+    project = own_house.project()
+    # Enough to read for something to change meanwhile.
+    large = own_house.storage / str(project.project_id) / "large"
+    large.write_bytes(bytes(64 * 2**20))
+    backups = own_house.directory / "backups"
+    with changing(own_house.storage):
+        for _ in range(3):
+            done = back_up(own_house, backups, KEEP="1")
+            assert done.returncode == 0, done.stderr
+    (backup,) = backups.iterdir()
+    restored = own_house.directory / "restored"
+
+    with (
+        tempfile.TemporaryDirectory(prefix="lexiclass-other-") as other,
+        embedded_servers(Path(other), durable=False) as servers,
+    ):
+        done = run_script("restore.sh", backup, servers.database_uri, restored)
+
+    assert done.returncode == 0, done.stderr
+    assert (restored / large.relative_to(own_house.storage)).stat().st_size == 64 * 2**20
+    assert list(restored.glob(".lexiclass-check-*")) == []
+    document = own_house.document_file(project, project.test_ids[0])
+    assert (restored / document.relative_to(own_house.storage)).read_bytes() == (
+        document.read_bytes()
+    )
+
+
+@pytest.mark.slow
+def test_what_cannot_be_copied_leaves_no_backup_and_is_named(own_house: House) -> None:
+    backups = own_house.directory / "backups"
+    uri = own_house.environment["DATABASE_URI"]
+
+    storage = run_script("backup.sh", backups, uri, own_house.storage / "not-there")
+    nobody = back_up(own_house, backups, PGHOST="/nowhere", PGPORT="1")
+    own_house.database.execute("ALTER TABLE queue_pause RENAME TO queue_pause_of_later")
+    tables = back_up(own_house, backups)
+    own_house.database.execute("ALTER TABLE queue_pause_of_later RENAME TO queue_pause")
+
+    assert [done.returncode for done in (storage, nobody, tables)] == [1, 1, 1]
+    assert "backup: the storage could not be copied" in storage.stderr
+    assert "backup: PostgreSQL cannot be reached" in nobody.stderr
+    assert "backup: PostgreSQL could not be asked" in tables.stderr
+    assert list(backups.iterdir()) == []
+    assert own_house.database.value("SELECT count(*) FROM queue_pause") == 0
+
+
+@pytest.mark.slow
+def test_a_dump_that_fails_leaves_no_backup_and_is_named(own_house: House) -> None:
+    backups, log = own_house.directory / "backups", own_house.directory / "backup.log"
+    variables = variables_for(own_house.environment["DATABASE_URI"], own_house.storage)
+    command = ["/bin/sh", f"{SCRIPTS}/backup.sh", f"{backups}"]
+    with (
+        held_up(own_house),
+        log.open("wb") as output,
+        subprocess.Popen(command, env=variables, stderr=output) as backup,
+    ):
+        until_dumping(own_house)
+        own_house.database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = 'pg_dump'"
+        )
+        assert backup.wait(60) == 1
+    assert "backup: the database could not be copied" in log.read_text()
+    assert list(backups.iterdir()) == []
+    assert own_house.database.value("SELECT count(*) FROM queue_pause") == 0
+
+
+@pytest.mark.slow
+def test_a_restore_that_may_make_no_tables_can_be_done_again(own_house: House) -> None:
+    """Under another name of the folder, into the database that the role has by default."""
+    backups, restored = own_house.directory / "backups", own_house.directory / "restored"
+    own_house.project()
+    assert back_up(own_house, backups).returncode == 0
+    (backup,) = backups.iterdir()
+    name, made = backup.name, own_house.database.value("SELECT max(created_at) FROM backup")
+    backup = backup.rename(backups / "last")
+
+    with (
+        tempfile.TemporaryDirectory(prefix="lexiclass-other-") as other,
+        embedded_servers(Path(other), durable=False) as servers,
+    ):
+        variables = variables_for(servers.database_uri, restored)
+        of_mover = {**variables, "PGUSER": "mover", "PGPASSWORD": "secret"}
+        del of_mover["PGDATABASE"]
+
+        def ask(question: str, database: str) -> str:
+            command = ["psql", "--tuples-only", "--no-align", "--command", question, database]
+            return subprocess.check_output(command, env=variables, text=True).strip()
+
+        def restore() -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                ["/bin/sh", SCRIPTS / "restore.sh", backup],
+                env=of_mover,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+
+        ask("CREATE ROLE mover LOGIN PASSWORD 'secret'", variables["PGDATABASE"])
+        ask("CREATE DATABASE mover", variables["PGDATABASE"])
+        refused = restore()
+        assert refused.returncode == 1
+        assert "GRANT CREATE ON SCHEMA public TO mover" in refused.stderr
+        assert not restored.exists()
+        ask("GRANT CREATE ON SCHEMA public TO mover", "mover")
+        done = restore()
+        assert done.returncode == 0, done.stderr
+        assert ask("SELECT name FROM backup", "mover") == name
+        since = ask(f"SELECT '{made}' - created_at < interval '1 hour' FROM backup", "mover")
+        assert since == "t"
+        assert any(restored.iterdir())
+        assert ask("SELECT to_regclass('task')", variables["PGDATABASE"]) == ""
+
+
+@pytest.mark.slow
 def test_a_backup_that_the_tables_do_not_know_of_is_one_and_says_so(own_house: House) -> None:
     own_house.database.execute("ALTER TABLE backup RENAME TO backup_of_later")
     backups = own_house.directory / "backups"
@@ -248,6 +416,13 @@ def test_a_backup_that_the_tables_do_not_know_of_is_one_and_says_so(own_house: H
     assert "PostgreSQL has no note of it" in done.stderr
     (backup,) = backups.iterdir()
     assert str(backup) in done.stdout
+    with (
+        tempfile.TemporaryDirectory(prefix="lexiclass-other-") as other,
+        embedded_servers(Path(other), durable=False) as servers,
+    ):
+        restored = own_house.directory / "restored"
+        done = run_script("restore.sh", backup, servers.database_uri, restored)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow
@@ -336,3 +511,22 @@ def test_a_damaged_backup_is_not_restored(own_house: House) -> None:
 
     assert done.returncode != 0
     assert "storage.tar" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_dump_that_cannot_be_read_is_told_before_anything_is_written(own_house: House) -> None:
+    """As one of a newer PostgreSQL cannot."""
+    backups, elsewhere = own_house.directory / "backups", own_house.directory / "elsewhere"
+    assert back_up(own_house, backups).returncode == 0
+    (backup,) = backups.iterdir()
+    dump = backup / "database.dump"
+    # The first bytes are the format's name and, of the fourth part, its version.
+    dump.write_bytes(dump.read_bytes().replace(b"PGDMP\x01", b"PGDMP\x09", 1))
+    sums = subprocess.check_output(["sha256sum", "database.dump", "storage.tar"], cwd=backup)
+    (backup / "SHA256SUMS").write_bytes(sums)
+
+    done = run_script("restore.sh", backup, own_house.environment["DATABASE_URI"], elsewhere)
+
+    assert done.returncode == 1
+    assert "restore: this pg_restore cannot read the dump" in done.stderr
+    assert not elsewhere.exists()

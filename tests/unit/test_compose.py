@@ -133,6 +133,12 @@ def test_what_is_made_at_the_first_time_are_the_files_that_are_mounted(tmp_path:
     assert made == {file.name: file.read_text() for file in secrets.iterdir()}
 
 
+def test_there_are_tables_before_the_first_backup() -> None:
+    assert PRODUCTION["services"]["backup"]["depends_on"]["migrate"] == {
+        "condition": "service_completed_successfully"
+    }
+
+
 def test_the_scripts_of_backups_are_run_as_they_are_mounted() -> None:
     (command,) = PRODUCTION["services"]["backup"]["command"]
     script = next(word for word in shlex.split(command) if word.startswith("/backup/"))

@@ -406,6 +406,31 @@ def test_a_restore_that_may_make_no_tables_can_be_done_again(own_house: House) -
 
 
 @pytest.mark.slow
+def test_a_backup_that_paused_nothing_itself_is_known_by_its_folder(own_house: House) -> None:
+    backups, restored = own_house.directory / "backups", own_house.directory / "restored"
+    with task_client(own_house) as api:
+        for queue in QueueName:
+            api.queues.pause(queue)
+    assert back_up(own_house, backups).returncode == 0
+    (backup,) = backups.iterdir()
+    name = backup.name
+
+    with (
+        tempfile.TemporaryDirectory(prefix="lexiclass-other-") as other,
+        embedded_servers(Path(other), durable=False) as servers,
+    ):
+        moved = backup.rename(backups / f"it's {name}")
+        done = run_script("restore.sh", moved, servers.database_uri, restored)
+        assert done.returncode == 0, done.stderr
+        noted = subprocess.check_output(
+            ["psql", "--tuples-only", "--no-align", "--command", "SELECT name FROM backup"],
+            env=variables_for(servers.database_uri, restored),
+            text=True,
+        )
+    assert noted.strip() == name
+
+
+@pytest.mark.slow
 def test_a_backup_that_the_tables_do_not_know_of_is_one_and_says_so(own_house: House) -> None:
     own_house.database.execute("ALTER TABLE backup RENAME TO backup_of_later")
     backups = own_house.directory / "backups"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,15 @@ from numpy.typing import NDArray
 
 from benchmarks.object_server import object_tag
 from lexiclass import Document, DocumentLoader, Pipeline, PipelineSpec, UnreadableDocument
-from lexiclass.index import DocumentIndex, Survey, build_index, read_tokens
+from lexiclass.index import (
+    DocumentIndex,
+    ManyNewDocuments,
+    NewShard,
+    Survey,
+    build_index,
+    read_tokens,
+    write_shards,
+)
 from lexiclass_core.layout import document_file_name
 from lexiclass_worker.artifacts.document_objects import look_at
 
@@ -79,9 +88,32 @@ class Alone:
         """Folder of the model."""
         return self.directory / "model"
 
-    def build_index(self, tokenizer: str, locale: str) -> None:
-        """Index all documents."""
-        build_index(self.index, self.documents, tokenizer=tokenizer, locale=locale)
+    def build_index(self, tokenizer: str, locale: str, *, most_documents: int) -> None:
+        """Index all documents, no more of them in a shard than in a chunk of the workers."""
+        build = partial(
+            build_index,
+            self.index,
+            self.documents,
+            tokenizer=tokenizer,
+            locale=locale,
+            build="alone",
+        )
+        try:
+            build(most_new=most_documents)
+        except ManyNewDocuments as many:
+            shards = [
+                NewShard(f"shard-{number:032x}", np.searchsorted(self.documents.ids, ids))
+                for number, ids in enumerate(many.shards)
+            ]
+            write_shards(
+                self.index,
+                self.documents,
+                shards,
+                build="alone",
+                tokenizer=tokenizer,
+                locale=locale,
+            )
+            build()
 
     def train(self, spec: PipelineSpec, labels: Mapping[int, str]) -> None:
         """Train a model on the documents that have a label, in the order of their ids."""

@@ -337,7 +337,11 @@ def work_alone(site: Site, project: ImportReport, model: Path) -> Outcome:
     )
     alone = Alone(documents, site.house.directory / "alone")
     began = time.perf_counter()
-    alone.build_index(spec.tokenizer, spec.locale)
+    alone.build_index(
+        spec.tokenizer,
+        spec.locale,
+        most_documents=int(site.environment["INDEXING__CHUNK_SIZE"]),
+    )
     indexed = time.perf_counter()
     alone.train(spec, {row["document_id"]: row["name"] for row in labels})
     trained = time.perf_counter()

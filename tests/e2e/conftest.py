@@ -11,7 +11,7 @@ from tests.support.databases import Databases
 from tests.support.house import House, lent_house
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def closed_house(
     servers: EmbeddedServers, databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[House]:
@@ -21,21 +21,21 @@ def closed_house(
         yield house
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def group(closed_house: House) -> Iterator[WorkerGroup]:
     """The workers of the house."""
     with closed_house.worker() as group:
         yield group
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house(closed_house: House, group: WorkerGroup) -> House:
     """A running LexiClass with a database and a namespace in Redis of its own."""
     assert group.process.poll() is None
     return closed_house
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def trained(house: House) -> SmallProject:
     """A project with one trained model. Tests that share it leave it as it is."""
     project = house.project()

@@ -14,7 +14,7 @@ from tests.support.databases import Databases
 from tests.support.house import House, lent_house
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def faulty_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tokenizer with mistakes in native code, installed as any other plugin."""
     target = tmp_path_factory.mktemp("installed")
@@ -37,7 +37,7 @@ class Shared:
     group: WorkerGroup
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(
     servers: EmbeddedServers, databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Shared]:

@@ -8,7 +8,7 @@
 # Needs psql and pg_dump, which read PGHOST, PGUSER, PGDATABASE, PGPASSWORD or PGPASSWORD_FILE.
 #   STORAGE       the storage's folder; empty where an object store keeps versions of its own
 #   KEEP          backups to keep, the newest; all if empty
-#   WAIT_S        longest wait for what runs, 3600 s; then nothing is copied and the status is 1
+#   WAIT_S        longest wait for what runs, 3600 s; then nothing is copied and the status is 75
 #   PAUSED_QUEUES those that are paused, all by default
 set -eu
 
@@ -123,9 +123,14 @@ paused=$(pauses)
 # Workers look at it twice a second.
 run sleep 2
 waited=0
-while running=$(asked "SELECT coalesce(sum(running), 0) FROM queue_load") || exit 1; [ "$running" != 0 ]; do
+# A task that writes for longer than its lease lasts has a lapsed one, and its row locked.
+taken="FROM task WHERE status = 'started' AND lease_owner IS NOT NULL"
+busy="SELECT (SELECT coalesce(sum(running), 0) FROM queue_load) + (SELECT count(*) $taken)
+	- (SELECT count(*) FROM (SELECT $taken FOR SHARE SKIP LOCKED) AS free)"
+while running=$(asked "$busy") || exit 1; [ "$running" != 0 ]; do
 	if [ "$waited" -ge "$WAIT_S" ]; then
-		fail "tasks still run after $WAIT_S s: nothing is copied; set WAIT_S for longer ones"
+		echo "backup: tasks still run after $WAIT_S s: nothing is copied; set WAIT_S for longer ones" >&2
+		exit 75
 	fi
 	run sleep 1
 	waited=$((waited + 1))

@@ -45,6 +45,7 @@ if [ -f "$backup/storage.tar" ]; then
 	if [ -n "$(ls -A "$STORAGE")" ]; then
 		fail "$STORAGE is not empty"
 	fi
+	touch "$STORAGE/.restore" && rm "$STORAGE/.restore" || fail "$STORAGE cannot be written: nothing is restored"
 fi
 # All of it or nothing, so it comes first: what has failed can be done again.
 pg_restore --exit-on-error --single-transaction --no-owner --no-privileges \

@@ -205,7 +205,7 @@ def test_what_runs_for_too_long_ends_a_backup_that_leaves_nothing_behind(own_hou
             done = back_up(own_house, backups, WAIT_S="1")
         finally:
             process.resume()
-        assert done.returncode == 1
+        assert done.returncode == 75
         assert "set WAIT_S" in done.stderr
         assert list(backups.iterdir()) == []
         assert own_house.database.value(NOTED) is None
@@ -221,6 +221,31 @@ def service_command(backups: Path) -> str:
     (command,) = services["services"]["backup"]["command"]
     script = f"{SCRIPTS}/backup.sh {backups}"
     return str(command).replace("$$", "$").replace("/backup/backup.sh /backups", script)
+
+
+@pytest.mark.slow
+def test_a_task_that_writes_for_longer_than_its_lease_lasts_is_waited_for(own_house: House) -> None:
+    own_house.database.execute(
+        "INSERT INTO task (message_id, type, status, lease_owner, lease_token, lease_expires_at) "
+        "VALUES ('m', 'index_documents', 'started', 'box:7:a', 1, now() - interval '1 minute')"
+    )
+    backups = own_house.directory / "backups"
+    variables = variables_for(own_house.environment["DATABASE_URI"], own_house.storage)
+    held = "BEGIN; SELECT id FROM task FOR UPDATE; SELECT pg_sleep(600)"
+    waits = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    with subprocess.Popen(["psql", "--command", held], env=variables) as writer:
+        try:
+            wait_until(lambda: own_house.database.rows(waits))
+            assert back_up(own_house, backups, WAIT_S="1").returncode == 75
+        finally:
+            writer.terminate()
+            own_house.database.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event = 'PgSleep'"
+            )
+    # Nobody has the row any more: its worker is gone.
+    done = back_up(own_house, backups, WAIT_S="1")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

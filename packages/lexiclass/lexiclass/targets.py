@@ -15,8 +15,8 @@ from lexiclass.labels import Labels, class_names, encode_label_sets, encode_labe
 
 ClassWeight: TypeAlias = Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None
 
-# What a document may weigh where others weigh 1, and the other way about. Beyond that, machines see
-# the one or the others alone: they compute with single precision.
+# How many times what others weigh a document may weigh. Beyond that, machines see the one or the
+# others alone: they compute with single precision.
 _MOST_WEIGHT = 1e6
 
 #: Description of a ``class_weight`` parameter.
@@ -133,15 +133,18 @@ class Targets:
                 f"classes are {listed(self.classes)}.",
                 details={"unknown": unknown[:10], "num_classes": len(self.classes)},
             )
-        extreme = [
-            weight for weight in setting.values() if not 1 / _MOST_WEIGHT <= weight <= _MOST_WEIGHT
-        ]
-        if extreme:
-            raise InvalidParameters(
-                f"class_weight {extreme[0]:g} is more than a machine can tell from nothing or from "
-                f"all there is; expected {1 / _MOST_WEIGHT:g} to {_MOST_WEIGHT:g}.",
-                details={"class_weight": extreme[0]},
-            )
         weights = np.ones((2, len(self.classes)))
         weights[1] = [setting.get(name, 1.0) for name in self.classes]
+        # With several classes a document, having one is weighed against not having it.
+        beside = weights if self.multi_label else weights[1]
+        least, most = float(beside.min()), float(beside.max())
+        # Divided, for the ratio of the extremes may be more than a float holds.
+        if most / _MOST_WEIGHT > least:
+            raise InvalidParameters(
+                f"class_weight has {most:g} beside {least:g} (1 where a class is not named): the "
+                f"one must be at most {_MOST_WEIGHT:,.0f} times the other.",
+                details={"highest": most, "lowest": least},
+            )
+        if not 1 / _MOST_WEIGHT <= least <= most <= _MOST_WEIGHT:
+            weights[1] /= most
         return weights

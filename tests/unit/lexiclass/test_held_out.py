@@ -294,6 +294,17 @@ def test_documents_without_a_token_count_among_their_class(classifier: str, num_
         assert probabilities[1] == pytest.approx(len(blank) / (50 + len(blank)), abs=0.01)
 
 
+def test_documents_without_a_token_say_nothing_of_those_that_have_a_word() -> None:
+    texts, labels = topics(90)
+    told, more = (Pipeline(PipelineSpec(feature_extractor="tfidf")) for _ in range(2))
+    told.fit(texts, labels)
+    more.fit([*texts, *[""] * 60], [*labels, *["a"] * 60])
+    short = [" ".join(text.split()[:2]) for text in texts]
+    np.testing.assert_array_equal(
+        told.predict(short).probabilities, more.predict(short).probabilities
+    )
+
+
 def test_classes_that_cannot_be_held_out_are_not_pushed_down_where_few_words_are_known(
     tmp_path: Path,
 ) -> None:

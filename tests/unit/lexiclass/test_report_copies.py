@@ -100,6 +100,9 @@ def test_two_lost_texts_are_two_however_often_they_are_there() -> None:
     assert found.accuracy.difference.value == pytest.approx(-20 / 218)
     assert found.accuracy.difference.high > 0
     assert "different test documents" in found.message
+    assert once.documents_needed is not None
+    assert found.documents_needed is not None
+    assert found.documents_needed > 200
     # Nor do copies of what both know make it surer.
     groups = np.concatenate((np.arange(200), np.full(1_000, 199)))
     found = compared(lost + kept + kept[-1:] * 1_000, groups=groups)

@@ -132,11 +132,12 @@ def _calibration(figures: GateFigures | None, against: int | None, limit: float)
     if figures is None or (found := figures.calibration) is None:
         return _UNMEASURED
     said = (
-        f"calibration error {found.error:.4f} (debiased) on {found.num_documents:,} documents; "
-        f"perfectly calibrated confidences would show up to {found.highest:.4f} by chance"
+        f"calibration error {found.error:.4f} (debiased) on {found.num_documents:,} different "
+        "documents; perfectly calibrated confidences would show up to "
+        f"{found.highest:.4f} by chance"
     )
     if found.num_documents < FEWEST_CALIBRATED:
-        few = f"{said}; {FEWEST_CALIBRATED} documents are needed to tell"
+        few = f"{said}; {FEWEST_CALIBRATED} different documents are needed to tell"
         return _Judged(Outcome.CANNOT_TELL, found, few)
     inside = found.error <= found.highest
     return _Judged(Outcome.PASSED if inside else Outcome.FAILED, found, said)

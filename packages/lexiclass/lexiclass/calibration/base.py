@@ -44,6 +44,8 @@ class Calibrator(ABC):
             if name == "multi_label":
                 continue  # the pipeline's own, which says so when the state is read
             value = getattr(self, name)
+            if value is None:
+                continue
             if isinstance(value, Calibrator):
                 value = value.state()
             found[name] = value.tolist() if isinstance(value, np.ndarray) else value

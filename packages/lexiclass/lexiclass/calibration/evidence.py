@@ -37,6 +37,8 @@ class MixedByEvidence(Calibrator):
     Attributes:
         calibrator: What is right for documents of usual length.
         frequencies: (k,) share of the training documents with each class, above 0.
+        unknown: (k,) the same, of those too that there was nothing to learn from, as documents
+            without a token; None where there were none.
         knots: (j + 1,) evidence, 1 or more and rising.
         weights: (j,) above 0; at the last knot the weight is 1.
         shifts: (j, k); at the last knot 0.
@@ -52,10 +54,16 @@ class MixedByEvidence(Calibrator):
     shifts: Matrix
     shares: Matrix
     multi_label: bool = False
+    unknown: Matrix | None = None
 
     @classmethod
     def without_curve(
-        cls, calibrator: Calibrator, frequencies: Matrix, *, multi_label: bool
+        cls,
+        calibrator: Calibrator,
+        frequencies: Matrix,
+        *,
+        multi_label: bool,
+        unknown: Matrix | None = None,
     ) -> MixedByEvidence:
         """Return one that knows of no evidence what it means, but of its lack."""
         return cls(
@@ -66,6 +74,7 @@ class MixedByEvidence(Calibrator):
             shifts=np.empty((0, len(frequencies))),
             shares=np.empty(0),
             multi_label=multi_label,
+            unknown=unknown,
         )
 
     @classmethod
@@ -79,7 +88,8 @@ class MixedByEvidence(Calibrator):
         """
         numbers = {
             name: np.array(state[name], dtype=np.float64)
-            for name in ("frequencies", "knots", "weights", "shifts", "shares")
+            for name in ("frequencies", "knots", "weights", "shifts", "shares", "unknown")
+            if name in state or name != "unknown"
         }
         num_weights, num_classes = numbers["weights"].size, numbers["frequencies"].size
         shapes = {
@@ -88,6 +98,7 @@ class MixedByEvidence(Calibrator):
             "weights": (num_weights,),
             "shifts": (num_weights, num_classes),
             "shares": (num_weights,),
+            "unknown": (num_classes,),
         }
         # Of no knot at all JSON does not say how many classes there are.
         numbers["shifts"] = numbers["shifts"].reshape(shapes["shifts"])
@@ -96,7 +107,9 @@ class MixedByEvidence(Calibrator):
         found = cls(calibrator=calibrator, multi_label=multi_label, **numbers)
         inside = (
             all(np.isfinite(array).all() for array in numbers.values())
-            and ((found.frequencies > 0) & (found.frequencies <= 1)).all()
+            and all(
+                ((each > 0) & (each <= 1)).all() for each in (found.frequencies, found._of_nothing)
+            )
             and found.knots[0] >= 1
             and (np.diff(found.knots) > 0).all()
             and (found.weights > 0).all()
@@ -128,8 +141,12 @@ class MixedByEvidence(Calibrator):
         mixed = special.expit(z) if self.multi_label else special.softmax(z, axis=1)
         share = (near @ self.shares)[:, np.newaxis]
         mixed = (1 - share) * mixed + share * self.frequencies
-        mixed[evidence == 0] = self.frequencies
+        mixed[evidence == 0] = self._of_nothing
         return np.asarray(mixed)
+
+    @property
+    def _of_nothing(self) -> Matrix:
+        return self.frequencies if self.unknown is None else self.unknown
 
 
 def nearness(evidence: Matrix, knots: Matrix) -> Matrix:

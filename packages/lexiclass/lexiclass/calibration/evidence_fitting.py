@@ -67,6 +67,7 @@ def mix_by_evidence(
     *,
     multi_label: bool = False,
     freedom: Matrix | None = None,
+    unknown: Matrix | None = None,
 ) -> MixedByEvidence:
     """Find the most probable weights, shifts and shares, given the priors.
 
@@ -83,10 +84,13 @@ def mix_by_evidence(
         multi_label: Whether a document can have any number of classes.
         freedom: (k,) from 0 to 1, what the standard deviation of a class' shifts is times; 1 if not
             given. See :meth:`~lexiclass.calibration.pooled.PooledSigmoids.fit`.
+        unknown: See :class:`~lexiclass.calibration.evidence.MixedByEvidence`.
     """
     # Embeddings do not tell how much they rest on: it is without a bound, unless it is nothing.
     if shortened is None or not len(whole) or not np.isfinite(whole).all():
-        return MixedByEvidence.without_curve(calibrator, frequencies, multi_label=multi_label)
+        return MixedByEvidence.without_curve(
+            calibrator, frequencies, multi_label=multi_label, unknown=unknown
+        )
     enough = max(_FEWEST_ENOUGH, float(np.quantile(whole, _ENOUGH_QUANTILE)))
     knots = _knots(enough)
     scarce = (shortened.evidence > 0) & (shortened.evidence < enough)
@@ -125,6 +129,7 @@ def mix_by_evidence(
         shifts=shifts * objective.freedom,
         shares=special.expit(logits),
         multi_label=multi_label,
+        unknown=unknown,
     )
 
 

@@ -58,6 +58,7 @@ def calibrate(
     frequencies: Matrix,
     shares: Matrix,
     *,
+    unknown: Matrix | None = None,
     of_softmax: bool = False,
     weights: Matrix | None = None,
     keep_order: bool = False,
@@ -67,8 +68,8 @@ def calibrate(
     Args:
         documents: That were not trained on.
         frequencies: (k,) number of documents with each class that were trained on.
-        shares: (k,) share of documents with each class, above 0: what a document gets that says
-            nothing.
+        shares: (k,) the same as shares of all of them, above 0.
+        unknown: (k,) shares that a document gets that says nothing; ``shares`` if not given.
         of_softmax: Whether scores are those of a softmax, and not margins of about 1.
         weights: (k,) what a document of each class counts in decisions; 1 if not given. Confidences
             are for documents as they are all the same.
@@ -97,6 +98,7 @@ def calibrate(
             documents.shortened,
             multi_label=targets.multi_label,
             freedom=freedom,
+            unknown=unknown,
         )
 
 

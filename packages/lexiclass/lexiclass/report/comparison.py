@@ -18,7 +18,7 @@ from lexiclass.report.comparison_model import (
 )
 from lexiclass.report.copies import Groups
 from lexiclass.report.intervals import LEVEL
-from lexiclass.report.paired import Difference, compare, documents_needed
+from lexiclass.report.paired import Difference, compare, different_documents_needed
 from lexiclass.report.paired_confusion import PairedConfusion
 from lexiclass.report.parts import DocumentId, Estimate
 
@@ -99,8 +99,7 @@ def compare_counts(
         seed: Of the permutations.
     """
     found = compare(paired, seed=seed)
-    counts = paired.only_first_right, paired.only_second_right, paired.num_documents
-    needed = documents_needed(*counts)
+    needed = different_documents_needed(paired)
     verdict = _verdict(paired, found.accuracy)
     f1_of_first, f1_of_second = paired.f1_of(paired.first), paired.f1_of(paired.second)
     return Comparison(

@@ -136,5 +136,5 @@ def swapped_p_value(net: NDArray[np.int64], counts: NDArray[np.int64]) -> float:
         transform *= ((1 + frequency**size) / 2) ** number
     share = np.fft.irfft(transform, 2 * (most // 2 + 1))
     # What rounding leaves must not be less than the one way in which all go the same.
-    least = 2.0 ** (1 - groups.sum())
+    least = max(2.0 ** (1 - groups.sum()), np.finfo(np.float64).tiny)
     return float(np.clip(2 * share[: fewer + 1].sum(), least, 1.0))

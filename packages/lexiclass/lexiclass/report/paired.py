@@ -124,8 +124,7 @@ def paired_accuracy(paired: PairedConfusion) -> Difference:
     found = accuracy_difference(*counts)
     if (clusters := paired.clusters) is None:
         return found
-    is_right = [own == paired.true for own in (paired.first, paired.second)]
-    more_right = is_right[1].astype(np.float64) - is_right[0]
+    more_right = _more_right(paired)
     effect = clusters.effect(more_right - found.value)
     net = np.rint(clusters.members @ more_right).astype(np.int64)
     return Difference(
@@ -133,6 +132,12 @@ def paired_accuracy(paired: PairedConfusion) -> Difference:
         interval=_accuracy_interval(*(count / effect for count in counts)),
         p_value=swapped_p_value(net, clusters.counts),
     )
+
+
+def _more_right(paired: PairedConfusion) -> Column:
+    """Return (m,) what a document of each cell adds to what the second model has more right."""
+    is_right = [own == paired.true for own in (paired.first, paired.second)]
+    return np.asarray(is_right[1].astype(np.float64) - is_right[0])
 
 
 def _accuracy_interval(
@@ -163,6 +168,20 @@ def documents_needed(
     reach = _REACH * sqrt(share)
     reach += special.ndtri(POWER) * sqrt(share - difference**2)
     return ceil((reach / difference) ** 2)
+
+
+def different_documents_needed(paired: PairedConfusion) -> int | None:
+    """The same of documents that are counted: how many different ones, where some are copies.
+
+    The more of what is lost or won is copies, the more are needed.
+    """
+    counts = paired.only_first_right, paired.only_second_right, paired.num_documents
+    needed = documents_needed(*counts)
+    if needed is None or (clusters := paired.clusters) is None:
+        return needed
+    more_right = _more_right(paired)
+    effect = clusters.effect(more_right - (counts[1] - counts[0]) / counts[2])
+    return ceil(needed * effect / clusters.mean_size)
 
 
 def holm(p_values: Column) -> Column:

@@ -62,7 +62,8 @@ class CalibratedClassifier(Classifier):
         self._calibrator = calibrate(
             documents,
             targets.frequencies,
-            targets.shares(left_out),
+            targets.shares(),
+            unknown=targets.shares(left_out) if len(left_out) else None,
             weights=None if weights is None else weights[1],
             **options,
         )

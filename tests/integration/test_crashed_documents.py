@@ -12,6 +12,9 @@ from tests.support.corpora import SmallProject, make_text
 from tests.support.services import Workshop
 
 
+_BEGUN_S = 0.3
+
+
 def use_processes(workshop: Workshop, number: int) -> None:
     """How many processes a task may use."""
     sandbox = SandboxSettings(processes=number)
@@ -19,13 +22,16 @@ def use_processes(workshop: Workshop, number: int) -> None:
 
 
 async def at_work(number: int) -> list[psutil.Process]:
-    """The processes that index, once there are so many and they have had time to read."""
+    """The processes that index, once there are so many and those that read have worked a while."""
     async with asyncio.timeout(60):
         while True:
             children = psutil.Process(os.getpid()).children(recursive=True)
             indexing = [child for child in children if child.name() == "lexi:Index"]
-            if len(indexing) >= number:
-                await asyncio.sleep(0.3)
+            reading = [child for child in indexing if not child.children()]
+            # Of processor time: on a busy machine nothing may happen for a second.
+            if len(indexing) >= number and all(
+                child.cpu_times().user > _BEGUN_S for child in reading
+            ):
                 return indexing
             await asyncio.sleep(0.01)
 

@@ -11,7 +11,6 @@ from lexiclass_worker.setting_groups import SandboxSettings
 from tests.support.corpora import SmallProject, make_text
 from tests.support.services import Workshop
 
-
 _BEGUN_S = 0.3
 
 

@@ -181,7 +181,8 @@ def different_documents_needed(paired: PairedConfusion) -> int | None:
         return needed
     more_right = _more_right(paired)
     effect = clusters.effect(more_right - (counts[1] - counts[0]) / counts[2])
-    return ceil(needed * effect / clusters.mean_size)
+    # What rounding makes of equally many copies of each must not ask for one more.
+    return ceil(round(needed * effect / clusters.mean_size, 6))
 
 
 def holm(p_values: Column) -> Column:

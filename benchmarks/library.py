@@ -135,6 +135,7 @@ def train(corpus: Corpus, rounds: int) -> Seconds:
     """Train tfidf + svm on the index, calibrated and saved, against scikit-learn."""
     indexes = corpus.new_directory("indexes-to-train-on")
     indexes.mkdir()
+    settle(time.monotonic())  # else the files written last are read again by each training
     build_files(corpus, indexes)
     vectorizer = partial(TfidfVectorizer, sublinear_tf=True, min_df=2, ngram_range=(1, 2))
     matrix = vectorizer().fit_transform(corpus.texts)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -49,23 +50,32 @@ def contrast(
         One for each document; ``None`` where features have no names or scores are no sums.
     """
     extractor = assembly.extractor
-    names = None if extractor is None else extractor.feature_names()
-    if extractor is None or names is None:
+    if extractor is None or extractor.feature_names(np.arange(0)) is None:
         return None
     if not isinstance(documents, TokenMatrix) and assembly.tokenizer is not None:
         documents = assembly.tokenizer.encode(documents)
     added = assembly.classifier.contrast(extractor.transform(documents), given, better)
     if added is None:
         return None
-    return [_strongest(added, row, names, most) for row in range(added.shape[0])]
+    sides = [_strongest(added, row, most) for row in range(added.shape[0])]
+    told = sorted({*chain.from_iterable(chain(*sides))})
+    names = dict(zip(told, extractor.feature_names(np.array(told, int)) or (), strict=True))
+
+    def named(columns: Iterable[int]) -> tuple[str, ...]:
+        return tuple(names[column] for column in columns)
+
+    return [Contrast(named(for_given), named(for_better)) for for_given, for_better in sides]
 
 
-def _strongest(added: sparse.csr_array, row: int, names: Sequence[str], most: int) -> Contrast:
+def _strongest(added: sparse.csr_array, row: int, most: int) -> tuple[list[int], list[int]]:
+    """Return the columns that speak for the one class, and for the other."""
     values = added.data[added.indptr[row] : added.indptr[row + 1]]
     columns = added.indices[added.indptr[row] : added.indptr[row + 1]]
-    # By column where equally strong: the same every time.
-    sides = (
-        tuple(names[columns[at]] for at in np.lexsort((columns, side))[:most] if side[at] < 0)
-        for side in (values, -values)
-    )
-    return Contrast(*sides)
+
+    def lowest(side: NDArray[np.floating]) -> list[int]:
+        # By column where equally strong: the same every time.
+        order = np.lexsort((columns, side))[:most]
+        found: list[int] = columns[order[side[order] < 0]].tolist()
+        return found
+
+    return lowest(values), lowest(-values)

@@ -62,6 +62,20 @@ def test_counts_equal_a_naive_count(
     assert as_counters(bow.transform(TokenMatrix.from_lists(test)), names) == expected
 
 
+@pytest.mark.parametrize("analyzer", ["word", "char_wb", "both"])
+@given(DOCUMENTS, st.data())
+def test_some_columns_have_the_names_they_have_among_all(
+    analyzer: str, train: list[list[str]], data: st.DataObject
+) -> None:
+    bow = counting_extractor(analyzer=analyzer, ngram_range=(1, 3), min_df=1)
+    if not any(train):
+        return
+    bow.fit_transform(TokenMatrix.from_lists(train))
+    every = bow.feature_names()
+    some = sorted(data.draw(st.sets(st.integers(0, len(every) - 1))))
+    assert bow.feature_names(np.array(some, dtype=int)) == [every[column] for column in some]
+
+
 @given(DOCUMENTS, st.floats(0, 1), st.floats(0.01, 1), st.integers(1, 6))
 def test_pruning_equals_naive_pruning(
     train: list[list[str]], min_df: float, max_df: float, max_features: int

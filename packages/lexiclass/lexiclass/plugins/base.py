@@ -188,8 +188,13 @@ class FeatureExtractor(Plugin):
         del documents
         return None
 
-    def feature_names(self) -> Sequence[str] | None:
-        """Return what each column counts, in column order; ``None`` where columns have no name."""
+    def feature_names(self, columns: NDArray[np.integer] | None = None) -> Sequence[str] | None:
+        """Return what columns count, ``None`` where they have no name.
+
+        Args:
+            columns: Whose names, in ascending order; of all columns if not given.
+        """
+        del columns
         return None
 
 

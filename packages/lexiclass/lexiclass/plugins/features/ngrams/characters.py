@@ -47,9 +47,9 @@ class CharacterNgrams:
         """Number of columns."""
         return self.runs.num_features
 
-    def names(self) -> list[str]:
-        """Return the runs in column order; a blank is the edge of a word."""
-        return self.runs.names("")
+    def names(self, columns: NDArray[np.integer]) -> list[str]:
+        """Return the runs that ascending columns count; a blank is the edge of a word."""
+        return self.runs.names(columns, "")
 
     def counts(self, tokens: TokenMatrix) -> sparse.csr_array:
         """Count the features in every document: (n, num_features) float32, indices sorted."""

@@ -120,9 +120,19 @@ class NgramFeatures:
         words = self.kinds[0]
         return words.known_words(tokens) if isinstance(words, NgramVocabulary) else None
 
-    def names(self) -> list[str]:
-        """Return the features in column order; in a run of characters a blank is a word's edge."""
-        return [name for kind in self.kinds for name in kind.names()]
+    def names(self, columns: NDArray[np.integer] | None = None) -> list[str]:
+        """Return the features that columns count; in a run of characters a blank is a word's edge.
+
+        The columns are given in ascending order; all if they are not.
+        """
+        columns = np.arange(self.num_features) if columns is None else columns
+        by_kind = np.split(columns, np.searchsorted(columns, self.ends))
+        firsts = (0, *self.ends)
+        return [
+            name
+            for kind, first, of_kind in zip(self.kinds, firsts, by_kind, strict=False)
+            for name in kind.names(of_kind - first)
+        ]
 
     def save(self, directory: Path) -> None:
         """Write the vocabularies."""

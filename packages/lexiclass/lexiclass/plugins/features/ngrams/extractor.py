@@ -39,9 +39,9 @@ class NgramExtractor(FeatureExtractor, Generic[ParametersT]):
         """Return the number of n-grams."""
         return self._features.num_features
 
-    def feature_names(self) -> list[str]:
-        """Return the n-grams, in column order."""
-        return self._features.names()
+    def feature_names(self, columns: NDArray[np.integer] | None = None) -> list[str]:
+        """Return the n-grams that columns count, given in ascending order; of all if not given."""
+        return self._features.names(columns)
 
     def save(self, directory: Path) -> None:
         """Write the vocabulary."""

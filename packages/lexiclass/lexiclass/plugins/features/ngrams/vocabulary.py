@@ -53,24 +53,25 @@ class NgramVocabulary:
         """Number of columns."""
         return sum(int(np.count_nonzero(columns >= 0)) for columns in self.columns)
 
-    def names(self, joint: str = " ") -> list[str]:
-        """Return the n-grams in column order, terms joined by a space or something else."""
-        level = list(self.terms)
-        levels = [level]
-        for keys in self.keys:
-            parents, last = np.divmod(keys, len(self.terms))
-            level = [
-                f"{level[parent]}{joint}{self.terms[term]}"
-                for parent, term in zip(parents.tolist(), last.tolist(), strict=True)
-            ]
-            levels.append(level)
-        pairs = zip(self.columns, levels, strict=True)
-        return [
-            name
-            for columns, names in pairs
-            for column, name in zip(columns.tolist(), names, strict=True)
-            if column >= 0
-        ]
+    def names(self, columns: NDArray[np.integer], joint: str = " ") -> list[str]:
+        """Return the n-grams that ascending columns count, terms joined by a space or so."""
+        names: list[str] = []
+        first = 0
+        for depth, of_nodes in enumerate(self.columns):
+            nodes = np.flatnonzero(of_nodes >= 0)
+            of_level = (columns >= first) & (columns < first + len(nodes))
+            runs = self._terms_of(depth, nodes[columns[of_level] - first]).tolist()
+            names += [joint.join(map(self.terms.__getitem__, run)) for run in runs]
+            first += len(nodes)
+        return names
+
+    def _terms_of(self, depth: int, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return (n, depth + 1) the terms of n nodes, below so many others."""
+        terms: list[NDArray[np.int64]] = []
+        for keys in reversed(self.keys[:depth]):
+            nodes, last = np.divmod(keys[nodes], len(self.terms))
+            terms.insert(0, last)
+        return np.column_stack([nodes, *terms])
 
     def counts(self, tokens: TokenMatrix) -> sparse.csr_array:
         """Count the features in every document: (n, num_features) float32, indices sorted."""

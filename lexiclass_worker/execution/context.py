@@ -20,9 +20,9 @@ from lexiclass_worker.execution.outcome import FanOut, Snooze
 from lexiclass_worker.execution.progress import Progress
 from lexiclass_worker.sandbox import Sandbox
 
-# Transactions that take longer put the lease off themselves: it is renewed every few seconds, but
-# not by others while a transaction has the task's row.
-_LONG_S = 1.0
+# Transactions put the lease off themselves, if not more often than this: it is renewed every few
+# seconds, but not by others while a transaction has the task's row, be it one or many in a row.
+_EXTENDED_EVERY_S = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,6 +52,7 @@ class TaskContext:
     num_chunks: int | None = None
     before: TaskError | None = None
     is_closed: bool = field(default=False, init=False)
+    _extended_at: float = field(default_factory=time.monotonic, init=False)
 
     @asynccontextmanager
     async def commit(self, result: Result | None = None) -> AsyncIterator[AsyncSession]:
@@ -64,21 +65,24 @@ class TaskContext:
             CancelRequested: If the task is to be closed, and somebody wants it cancelled.
         """
         async with self.sessions.begin() as session:
-            began = time.monotonic()
             if self.lease is not None:
                 if result is None:
                     await leases.hold(session, self.lease)
                 else:
                     await transitions.succeed(session, self.lease, result.model_dump(mode="json"))
             yield session
-            is_long = time.monotonic() - began > _LONG_S
-            if self.lease is not None and result is None and is_long:
-                duration_s = self.settings.dramatiq.heartbeat_timeout_ms / 1000
-                await leases.extend(session, self.lease, for_s=duration_s)
+            if self.lease is not None and result is None:
+                await self._extend(session, self.lease)
         if result is not None:
             self.is_closed = True
             # The task is final, and its lease with it: nobody has taken it.
             self.interruption.settle()
+
+    async def _extend(self, session: AsyncSession, lease: Lease) -> None:
+        if time.monotonic() - self._extended_at > _EXTENDED_EVERY_S:
+            duration_s = self.settings.dramatiq.heartbeat_timeout_ms / 1000
+            await leases.extend(session, lease, for_s=duration_s)
+            self._extended_at = time.monotonic()
 
     async def fan_out(self, requests: Sequence[Request]) -> NoReturn:
         """Leave the work to others, in a chunk for each request.

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Row,
+    and_,
     any_,
     bindparam,
     delete,
@@ -24,10 +25,9 @@ from lexiclass_core.models import (
     Field,
     Model,
     Task,
-    TaskStatus,
 )
 from lexiclass_core.operations import OPERATIONS
-from lexiclass_core.tasks.states import has_lease
+from lexiclass_core.tasks.leases import running_tasks
 from lexiclass_worker.repositories.model_versions import VersionOfField
 from lexiclass_worker.repositories.traces import without_documents
 
@@ -83,16 +83,11 @@ async def running(
 
     With ``until``, those that had begun before that moment and write of documents.
     """
-    found = select(Task.id).where(
-        Task.project_id == project_id,
-        Task.message_id != message_id,
-        Task.status == TaskStatus.STARTED,
-        has_lease(),
-    )
+    others = and_(Task.project_id == project_id, Task.message_id != message_id)
     if until is not None:
         quoting = [name for name, each in OPERATIONS.items() if each.quotes_documents]
-        found = found.where(Task.started_at <= until, Task.type.in_(quoting))
-    return list(await session.scalars(found.order_by(Task.id)))
+        others = and_(others, Task.started_at <= until, Task.type.in_(quoting))
+    return await running_tasks(session, others)
 
 
 async def versions_since(

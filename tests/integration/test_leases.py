@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, true
 from sqlalchemy.exc import DBAPIError
 
 from lexiclass_core.schemas import IndexResult, Request, Result
@@ -405,6 +405,36 @@ async def test_a_transaction_that_outlasts_the_lease_does_not_lose_it(
     assert is_committed.is_set()
     row = await task_row(workshop, message)
     assert (row["status"], row["attempts"], row["crashes"]) == ("succeeded", 1, 0)
+
+
+async def test_many_short_transactions_in_a_row_do_not_lose_the_lease(
+    workshop: Workshop,
+) -> None:
+    """Whenever somebody would renew it, one of them has the row."""
+    context = await leased_context(workshop)
+    await workshop.execute("UPDATE task SET lease_expires_at = now() + interval '4 seconds'")
+    for _ in range(5):
+        async with context.commit() as session:
+            await session.execute(text("SELECT pg_sleep(0.3)"))
+    row = await workshop.row(
+        "SELECT lease_expires_at > now() + interval '4 s' AS is_put_off FROM task"
+    )
+    assert row["is_put_off"]
+
+
+async def test_a_task_that_writes_for_longer_than_its_lease_lasts_runs(workshop: Workshop) -> None:
+    context = await leased_context(workshop)
+    await workshop.execute("UPDATE task SET lease_expires_at = now() - interval '1 second'")
+
+    async def running() -> list[int]:
+        async with workshop.sessions.begin() as session:
+            return await leases.running_tasks(session, true())
+
+    assert context.lease is not None
+    assert not await running()
+    async with context.commit():
+        assert await running() == [context.lease.task_id]
+    assert not await running()
 
 
 async def test_effects_and_the_end_of_the_task_are_one_transaction(

@@ -6,9 +6,11 @@ from collections.abc import AsyncGenerator, Collection
 from typing import Final
 
 from lexiclass_core.db import Transaction
-from lexiclass_core.operations import queues_of_parts
+from lexiclass_core.models import Task
+from lexiclass_core.operations import OPERATIONS, queues_of_parts
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.tasks import admission
+from lexiclass_core.tasks.leases import running_tasks
 
 _LOOK_EVERY_S: Final = 0.2
 # A task that was about to start when its queue was paused has started by then.
@@ -29,13 +31,14 @@ async def drain(
     transaction: Transaction, queues: Collection[QueueName], reason: str | None = None
 ) -> AsyncGenerator[int]:
     """Pause some queues, and tell how many of their tasks run until none does; they stay paused."""
+    paused = with_parts(queues)
+    types = [name for name, operation in OPERATIONS.items() if operation.queue in paused]
     async with transaction() as session:
-        await admission.pause(session, with_parts(queues), reason)
+        await admission.pause(session, paused, reason)
     busy_at = time.monotonic()
     while True:
         async with transaction() as session:
-            running = await admission.running_by_queue(session)
-        left = sum(running[queue] for queue in with_parts(queues))
+            left = len(await running_tasks(session, Task.type.in_(types)))
         now = time.monotonic()
         if left:
             busy_at = now

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_core.models import Task, TaskStatus
 from lexiclass_core.tasks.errors import LeaseLost
+from lexiclass_core.tasks.states import has_lease
 
 
 class Lease(NamedTuple):
@@ -111,6 +112,20 @@ async def check(
     return {
         lease: found.get(lease, LeaseState(is_held=False, is_cancelled=False)) for lease in leases
     }
+
+
+async def running_tasks(session: AsyncSession, which: ColumnElement[bool]) -> list[int]:
+    """Return those of some tasks that a worker runs.
+
+    A lease lapses in a transaction that has the task's row for longer, for nobody can renew it; nor
+    can anybody take the task over. So of those that have lapsed the ones count that are locked.
+    """
+    is_taken = and_(which, Task.status == TaskStatus.STARTED, Task.lease_expires_at.is_not(None))
+    lapsed = select(Task.id).where(is_taken, ~has_lease())
+    # First these, and they stay as they are: who ends such a transaction meanwhile has a lease.
+    free = set(await session.scalars(lapsed.with_for_update(read=True, skip_locked=True)))
+    taken = await session.scalars(select(Task.id).where(is_taken).order_by(Task.id))
+    return [task_id for task_id in taken if task_id not in free]
 
 
 def is_held(lease: Lease) -> ColumnElement[bool]:

@@ -140,9 +140,9 @@ run pg_dump --format=custom --file="$making/database.dump" ||
 	fail "the database could not be copied: nothing is kept"
 if [ -n "$STORAGE" ]; then
 	# Work in progress is nobody's when it is restored. The others come and go when somebody asks whether
-	# the workers are ready.
+	# the workers are ready. lost+found is the file system's own where the storage is a disk, and root's.
 	run tar --create --file="$making/storage.tar" --directory="$STORAGE" --exclude=./.scratch \
-		--exclude='./.lexiclass-check-*' . || only_differs $? ||
+		--exclude='./.lexiclass-check-*' --exclude=./lost+found . || only_differs $? ||
 		fail "the storage could not be copied: nothing is kept"
 fi
 run sums || fail "the checksums could not be written: nothing is kept"

@@ -42,7 +42,8 @@ esac
 if [ -f "$backup/storage.tar" ]; then
 	: "${STORAGE:?the backup has files: which folder is the storage?}"
 	mkdir -p "$STORAGE"
-	if [ -n "$(ls -A "$STORAGE")" ]; then
+	# Where it is a disk, its file system has made lost+found.
+	if [ -n "$(ls -A "$STORAGE" | grep -vxF lost+found)" ]; then
 		fail "$STORAGE is not empty"
 	fi
 	touch "$STORAGE/.restore" && rm "$STORAGE/.restore" || fail "$STORAGE cannot be written: nothing is restored"

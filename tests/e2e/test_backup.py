@@ -344,6 +344,36 @@ def test_files_that_come_and_go_meanwhile_are_in_no_backups_way(own_house: House
 
 
 @pytest.mark.slow
+def test_what_a_file_system_keeps_for_itself_is_neither_copied_nor_in_a_restores_way(
+    own_house: House,
+) -> None:
+    own_house.project()
+    (own_house.storage / "lost+found").mkdir(mode=0o700)
+    kept = own_house.storage / "1" / "lost+found"
+    kept.mkdir(parents=True, exist_ok=True)
+    backups, restored = own_house.directory / "backups", own_house.directory / "restored"
+    done = back_up(own_house, backups)
+    assert done.returncode == 0, done.stderr
+    (backup,) = backups.iterdir()
+    listed = subprocess.check_output(["tar", "--list", "--file", backup / "storage.tar"], text=True)
+    assert "./lost+found/" not in listed.splitlines()
+    assert "./1/lost+found/" in listed.splitlines()
+    (restored / "lost+found").mkdir(parents=True, mode=0o700)
+
+    with (
+        tempfile.TemporaryDirectory(prefix="lexiclass-other-") as other,
+        embedded_servers(Path(other), durable=False) as servers,
+    ):
+        in_use = own_house.directory / "in-use"
+        (in_use / "1").mkdir(parents=True)
+        refused = run_script("restore.sh", backup, servers.database_uri, in_use)
+        done = run_script("restore.sh", backup, servers.database_uri, restored)
+
+    assert (refused.returncode, "is not empty" in refused.stderr) == (1, True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
 def test_what_cannot_be_copied_leaves_no_backup_and_is_named(own_house: House) -> None:
     backups = own_house.directory / "backups"
     uri = own_house.environment["DATABASE_URI"]

@@ -24,6 +24,7 @@ from lexiclass_worker.config import ConfigurationError, Settings, set_process_va
 from lexiclass_worker.telemetry.metrics import UNKNOWN, Series, create_series
 from lexiclass_worker.telemetry.metrics_directory import (
     announce_process,
+    began_at_s,
     locked,
     open_directory,
     retire_dead_processes,
@@ -81,6 +82,7 @@ def configure_metrics(settings: Settings) -> None:
     if _configured is not None and _configured.directory == directory and _configured.is_there:
         return
     with locked(directory):
+        began_at_s(directory)
         retire_dead_processes(directory)
         alive = announce_process(directory)
     set_process_variable("PROMETHEUS_MULTIPROC_DIR", str(directory))

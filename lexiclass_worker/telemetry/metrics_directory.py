@@ -25,6 +25,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from lexiclass_worker.config import ConfigurationError, Settings
 
 _SCRAPED: Final = "scraped"
+_BEGAN: Final = "began"
 _FILE: Final = re.compile(r"(?P<kind>counter|histogram|summary|gauge_[a-z]+)_(?P<pid>\d+)\.db")
 
 
@@ -62,6 +63,17 @@ def locked(directory: Path) -> Iterator[None]:
     with (directory / "directory.lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def began_at_s(directory: Path) -> float:
+    """Since when is counted here, as a time of the system; now, if nothing was yet.
+
+    Counts outlive the group that made them where the folder does. Call it under :func:`locked`.
+    """
+    began = directory / _BEGAN
+    if not began.exists():
+        began.touch()
+    return began.stat().st_mtime
 
 
 def note_scrape(directory: Path) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from lexiclass_core.db import create_engine
 from lexiclass_worker.causes import cause_of
 from lexiclass_worker.telemetry.metrics_directory import (
+    began_at_s,
     locked,
     note_scrape,
     retire_dead_processes,
@@ -154,10 +155,15 @@ class ProcessSource:
         # Cleaners of temporary files remove it.
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         note_scrape(self._directory)
+        began = GaugeMetricFamily(
+            "lexiclass_counts_began_timestamp_seconds",
+            "Since when what the processes of this group count is counted.",
+        )
         with locked(self._directory):
+            began.add_metric([], began_at_s(self._directory))
             retire_dead_processes(self._directory)
             collector = MultiProcessCollector(None, str(self._directory))
-            return list(collector.collect())
+            return [began, *collector.collect()]
 
 
 Reading = Callable[[AsyncConnection], Awaitable[list[Metric]]]

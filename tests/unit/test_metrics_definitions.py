@@ -268,6 +268,21 @@ class TestProcesses:
         assert read(directory, f"{duration}_bucket", le="75.0", **TRAINING) == 0
         assert read(directory, f"{duration}_bucket", le="100.0", **TRAINING) == 2
 
+    def test_they_tell_since_when_their_counts_are_there(self, directory: Path) -> None:
+        """Of a group that was started again as well, where the folder has kept its counts."""
+        name = "lexiclass_counts_began_timestamp_seconds"
+        before = time.time()
+        end(start_process(directory))
+        booted = time.time()
+        began = read(directory, name)
+        end(start_process(directory))
+
+        # What a file is stamped with is a clock of a few milliseconds.
+        assert began is not None
+        assert before - 0.1 <= began <= booted
+        assert read(directory, "dramatiq_messages_total", **TRAINING) == 10
+        assert read(directory, name) == began
+
     @pytest.mark.slow
     def test_files_do_not_pile_up_over_restarts(self, directory: Path) -> None:
         for _ in range(3):
@@ -277,6 +292,7 @@ class TestProcesses:
         assert len(list(directory.glob("counter_*.db"))) == 2
         assert read(directory, "dramatiq_messages_total", **TRAINING) == 15
         assert sorted(path.name for path in directory.iterdir()) == [
+            "began",
             "counter_retired.db",
             "directory.lock",
             "histogram_retired.db",

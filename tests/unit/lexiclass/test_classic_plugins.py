@@ -175,6 +175,34 @@ def test_what_rests_on_nothing_has_the_classes_frequencies(
         assert found[2].max() > found[0].max()
 
 
+class Cosines(Centroids):
+    """Scores that are no numbers for a row of length 0."""
+
+    def predict(self, X: csr_matrix) -> tuple[list[str], NDArray[np.float64]]:
+        with np.errstate(invalid="ignore"):
+            scores = (X * self.means.T) / sparse.linalg.norm(X, axis=1)[:, np.newaxis]
+        return [self.names[best] for best in scores.argmax(axis=1)], scores
+
+
+@pytest.mark.parametrize("classifier", [Centroids, Cosines])
+def test_words_that_no_other_document_has_calibrate_nothing(
+    classifier: type[Centroids], corpus: Corpus, tmp_path: Path
+) -> None:
+    texts, labels = corpus
+    spec = PipelineSpec(feature_extractor="bow", classifier="classic")
+    states = []
+    for lonely in ([], ["lonely words"]):
+        pipeline = Pipeline(spec, registry_of(classifier))
+        report = pipeline.fit([*texts, *lonely], [*labels, *labels[: len(lonely)]])
+        assert report.num_calibration_documents == len(set(texts))
+        (tmp_path / str(len(lonely))).mkdir()
+        pipeline._classifier.save(tmp_path / str(len(lonely)))
+        states.append(json.loads((tmp_path / str(len(lonely)) / "scores.json").read_text()))
+    for name in ("slopes", "offsets"):
+        without, beside = (np.array(state["calibrator"][name]) for state in states)
+        np.testing.assert_allclose(beside, without, rtol=0.1, atol=0.1)
+
+
 def test_which_documents_are_held_out_does_not_depend_on_the_seed(corpus: Corpus) -> None:
     found = []
     for seed in (1, 2):
@@ -432,6 +460,22 @@ def test_vectors_of_scores_become_calibrated(num_classes: int, kind: str) -> Non
     np.testing.assert_array_equal(probabilities.argmax(axis=1), predicted)
     error = expected_calibration_error(probabilities.max(axis=1), predicted == codes)
     assert error < (0.05 if num_classes > 2 else 0.16)  # below half it can't go, with two classes
+
+
+@pytest.mark.parametrize(("size", "centre"), [(1e6, 0.0), (1e-8, 0.0), (1.0, 1e3), (30.0, -5e3)])
+@pytest.mark.parametrize("num_classes", [2, 3])
+def test_the_size_of_a_score_changes_no_confidence(
+    size: float, centre: float, num_classes: int
+) -> None:
+    source = np.random.default_rng(0)
+    codes = source.integers(2, size=500)
+    margins = codes - 0.5 + source.normal(0, 0.5, 500)
+    predicted = (margins > 0).astype(np.intp)
+    wanted, found = (
+        fit_reader((predicted, scores, codes), (predicted, scores), num_classes)(predicted, scores)
+        for scores in (margins, margins * size + centre)
+    )
+    np.testing.assert_allclose(found, wanted, atol=1e-3)
 
 
 @pytest.mark.parametrize(

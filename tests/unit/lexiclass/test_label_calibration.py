@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from lexiclass import ModelCorrupt, expected_calibration_error
-from lexiclass.calibration import Shortened, Temperature, load_calibrator
+from lexiclass.calibration import Shortened, Temperature, fit_sigmoid, load_calibrator
 from lexiclass.calibration.evidence_fitting import mix_by_evidence
 from lexiclass.calibration.labels import LabelSigmoids
 
@@ -45,6 +45,26 @@ def test_a_class_with_few_scores_is_near_what_all_share() -> None:
 def test_without_scores_it_is_the_sigmoid_of_the_score() -> None:
     fitted = LabelSigmoids.fit(np.empty((0, 2)), np.empty((0, 2), bool))
     assert fitted(np.array([[0.0, 2.0]])).tolist() == [[0.5, special.expit(2.0)]]
+
+
+@pytest.mark.parametrize("size", [1e-290, 1e-8, 1e4, 1e6, 1e290])
+@pytest.mark.parametrize("centre", [0.0, 1e3, -1e6])
+def test_a_sigmoid_fits_scores_of_any_size_around_any_number(size: float, centre: float) -> None:
+    drawn = sample(2_000, [1.5], [0.5])
+    scores, members = drawn[0][:, 0], drawn[1][:, 0]
+    weights = np.random.default_rng(1).choice([0.5, 1.0], len(scores))
+    wanted = fit_sigmoid(scores, members, weights)
+    slope, offset = fit_sigmoid((scores + centre) * size, members, weights)
+    np.testing.assert_allclose([slope * size, offset + slope * size * centre], wanted, rtol=1e-3)
+
+
+@pytest.mark.parametrize("score", [0.0, 0.1, -1e6, 1e-320, 1e308])
+def test_a_sigmoid_of_scores_that_are_all_the_same_says_how_frequent_the_class_is(
+    score: float,
+) -> None:
+    members = np.arange(1_000) < 300
+    slope, offset = fit_sigmoid(np.full(1_000, score), members)
+    assert special.expit(slope * score + offset) == pytest.approx(0.3, abs=1e-3)
 
 
 def test_higher_scores_never_become_less_probable() -> None:

@@ -9,6 +9,12 @@ from scipy import special
 
 from lexiclass.calibration.base import Matrix
 
+# Divided by less, a slope could be more than a float holds.
+_SMALLEST_SIZE = 1e-300
+
+# Beside the largest score, differences that rounding makes.
+_NO_DIFFERENCE = 1e-12
+
 
 def fit_sigmoid(
     scores: Matrix, positive: NDArray[np.bool_], weights: Matrix | None = None
@@ -17,7 +23,8 @@ def fit_sigmoid(
 
     Source: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999, with its smoothed
     targets and the numerically safe likelihood of H.-T. Lin, C.-J. Lin, R. Weng, "A note on Platt's
-    probabilistic outputs for support vector machines", Machine Learning 68, 2007.
+    probabilistic outputs for support vector machines", Machine Learning 68, 2007. Steps are taken
+    on scores around 0 of a size of 1, for they have one length for slope and offset.
 
     Args:
         scores: (n,) scores.
@@ -30,6 +37,8 @@ def fit_sigmoid(
     weights = np.ones(len(scores)) if weights is None else weights
     high, low = smoothed_targets(positive, weights)
     targets = np.where(positive, high, low)
+    centre, size = _centre_and_size(scores, weights)
+    scores = scores / size - centre
 
     def loss(parameters: Matrix) -> tuple[float, Matrix]:
         slope, offset = parameters
@@ -42,7 +51,21 @@ def fit_sigmoid(
     num_positive = float(weights[positive].sum())
     start = np.array([0.0, np.log((num_positive + 1) / (weights.sum() - num_positive + 1))])
     best = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B")
-    return float(best.x[0]), float(best.x[1])
+    slope, offset = map(float, best.x)
+    return slope / size, offset - slope * centre
+
+
+def _centre_and_size(scores: Matrix, weights: Matrix) -> tuple[float, float]:
+    """Return what scores are divided by, and then the number they lie around."""
+    largest = float(np.abs(scores).max(initial=0.0))
+    if not _SMALLEST_SIZE < largest < np.inf:
+        return 0.0, 1.0
+    scores = scores / largest
+    centre = float(np.average(scores, weights=weights))
+    spread = float(np.sqrt(np.average(np.square(scores - centre), weights=weights)))
+    if spread < _NO_DIFFERENCE:
+        return centre, largest
+    return centre / spread, largest * spread
 
 
 def smoothed_targets(positive: NDArray[np.bool_], weights: Matrix) -> tuple[float, float]:

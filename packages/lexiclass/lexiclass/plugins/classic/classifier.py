@@ -63,11 +63,13 @@ class ClassicClassifier(RowClassifier):
         held_out_folds = np.unique(folds[folds >= 0])
         steps = len(held_out_folds) + 1
         self._train(self._instance, features, codes)
-        trained_on = self._predict(self._instance, features)
+        knows = _evidence(features) > 0
+        own_predicted, own_scores = self._predict(self._instance, features)
         if progress is not None:
             progress(1, steps)
         predicted = np.zeros(len(codes), dtype=np.intp)
-        scores = np.zeros_like(trained_on[1])
+        scores = np.zeros_like(own_scores)
+        told = np.zeros(len(codes), dtype=np.bool_)
         for step, fold in enumerate(held_out_folds, start=2):
             instance = self._make()
             outside = np.flatnonzero(folds == fold)
@@ -75,17 +77,22 @@ class ClassicClassifier(RowClassifier):
             seen = training.relearned(folds != fold)
             self._train(instance, seen(_rows(features, inside)), codes[inside])
             held_out_rows = seen(_rows(features, outside))
+            known = _evidence(held_out_rows) > 0
+            told[outside] = known
             predicted[outside], fold_scores = self._predict(instance, held_out_rows)
             if fold_scores.ndim == 2:
-                fold_scores = fold_scores[:, class_columns(predicted[outside], fold_scores)]
+                columns = class_columns(predicted[outside][known], fold_scores[known])
+                fold_scores = fold_scores[:, columns]
             scores[outside] = fold_scores
             if progress is not None:
                 progress(step, steps)
-        # What rests on nothing gets the classes' frequencies, whatever its scores are.
-        scored = (folds >= 0) & (_evidence(features) > 0)
+        # What rests on nothing gets the classes' frequencies, whatever its scores are: of a length
+        # of 0 they may be no numbers.
+        scored = (folds >= 0) & told
         weights = shares_of_groups(training.keys)[scored]
         self.num_calibration_documents = round(float(weights.sum()))
         held_out = (predicted[scored], scores[scored], codes[scored])
+        trained_on = (own_predicted[knows], own_scores[knows])
         self._reader = fit_reader(held_out, trained_on, len(self.classes), weights)
         self._shares = Targets.encode(labels, multi_label=False).shares(training.left_out)
 

@@ -189,7 +189,12 @@ def open_writer(
 
 def _csv_lines(rows: Any) -> bytes:
     lines = io.StringIO()
-    csv.writer(lines, lineterminator="\n").writerows(rows)
+    plain = csv.writer(lines, lineterminator="\n")
+    quoted = csv.writer(lines, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        # The module quotes what it ends lines with, but a lone CR ends a line for readers too.
+        has_cr = any(isinstance(cell, str) and "\r" in cell for cell in row)
+        (quoted if has_cr else plain).writerow(row)
     return lines.getvalue().encode()
 
 

@@ -90,7 +90,7 @@ def export_labels(
         wanted = await _filter(context, project, field, class_name, split)
         pages = predictions.labels(context, wanted, with_text=options.reads_texts)
         # What can be imported says how to undo what was done for spreadsheets.
-        guarded = [GUARDED] if options.is_guarded and options.with_text else []
+        guarded = [GUARDED] if options.is_guarded else []
         return await write(context, pages, wanted, [*_COLUMNS, *guarded], options)
 
     tell(in_context(load_settings(), run), "labels", options)

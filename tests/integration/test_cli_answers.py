@@ -12,9 +12,11 @@ import pytest
 from pyarrow import parquet
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from lexiclass.corpora import read_corpus
 from tests.support.commands import Run
 from tests.support.corpora import SmallProject, create_project, make_text
 from tests.support.database import Database
+from tests.support.records import labelled_texts
 
 COLUMNS = [
     "document_id", "id", "source", "predicted_class", "confidence", "model_version",
@@ -453,6 +455,22 @@ def test_an_export_of_labels_is_imported_as_it_was(
     for one, other in zip(before.splitlines(), after.splitlines(), strict=True):
         for key in ("text", "label", "split", "id"):
             assert json.loads(one)[key] == json.loads(other)[key]
+
+
+def test_labels_that_are_exported_without_texts_are_read_as_they_were(
+    cli: Run, project: SmallProject, database: Database, tmp_path: Path
+) -> None:
+    for name, label in (("animals", "+"), ("vehicles", "=SUM")):
+        database.execute(
+            "UPDATE field_class SET name = :label WHERE id = :id",
+            label=label,
+            id=project.class_ids[name],
+        )
+
+    cli("labels", "export", "small", "topic", "-o", tmp_path / "labels.csv")
+
+    records = labelled_texts(read_corpus(tmp_path / "labels.csv", texts_needed=False))
+    assert {record.label for record in records} == {"+", "=SUM", "kitchen"}
 
 
 @pytest.mark.slow

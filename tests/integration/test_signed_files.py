@@ -1,5 +1,6 @@
 """Models and indexes that are signed: who can write to the storage and to the tables has no key."""
 
+import asyncio
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ from pydantic import SecretStr
 from lexiclass_core import versions
 from lexiclass_core.keys import Keys
 from lexiclass_worker.admin import promotion
+from lexiclass_worker.admin.doctor.signatures import check_signatures
 from lexiclass_worker.admin.reports import read_report
 from lexiclass_worker.admin.signing import Signing, sign_files
 from lexiclass_worker.admin.similarity import IndexChoice, find_similar
 from lexiclass_worker.config import ConfigurationError
 from lexiclass_worker.errors import ModelCorrupt, WorkerError
 from lexiclass_worker.services.signatures import index_content, model_content
+from lexiclass_worker.telemetry.checks.outcome import Check, State
+from tests.support.checks import failed, passed
 from tests.support.corpora import SmallProject
 from tests.support.damage import rewrite_json
 from tests.support.services import Workshop
@@ -134,6 +138,35 @@ async def test_what_was_made_without_a_key_is_refused_until_it_is_signed(
         await similar(workshop, project)
     assert outcomes(await sign(workshop, project)) == [("1", "signed"), ("icu-en", "signed")]
     await use_all(workshop, project)
+
+
+async def test_check_names_the_fields_whose_serving_model_no_key_has_signed(
+    workshop: Workshop,
+) -> None:
+    """As after a restore with other keys: nothing else says so before the first prediction."""
+    assert (await look(workshop)).state is State.SKIPPED
+    use_keys(workshop, OLD)
+    project = await complete(workshop)
+    assert "serving models (1)" in passed(await look(workshop))
+
+    use_keys(workshop, NEW)
+    said = failed(await look(workshop))
+    assert "1 of 1 serving models are signed by none of the keys" in said
+    assert f"(fields {project.field_id})" in said
+    assert "lexiclass-worker models sign" in said
+    assert OLD not in said
+    assert NEW not in said
+    await refusal(workshop, project)
+
+    use_keys(workshop, NEW, OLD)
+    passed(await look(workshop))
+    await sign(workshop, project)
+    use_keys(workshop, NEW)
+    passed(await look(workshop))
+
+
+async def look(workshop: Workshop) -> Check:
+    return await asyncio.to_thread(check_signatures, workshop.settings)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from typing import Final
 
 from lexiclass_worker.admin.doctor.memory import check_memory
 from lexiclass_worker.admin.doctor.plugins import check_plugins, check_sandbox
+from lexiclass_worker.admin.doctor.signatures import check_signatures
 from lexiclass_worker.config import Settings
 from lexiclass_worker.telemetry.checks import CHECKS
 from lexiclass_worker.telemetry.checks.outcome import Check, Probe
@@ -26,6 +27,7 @@ def doctor_probes() -> Mapping[str, Probe]:
         "sandbox": Probe(look=check_sandbox, limit_s=_LIBRARIES_S, decides=True),
         "memory": Probe(look=check_memory),
         "plugins": Probe(look=check_plugins, limit_s=_LIBRARIES_S, needs="tables"),
+        "signatures": Probe(look=check_signatures, limit_s=_LIMIT_S, needs="tables"),
     }
 
 

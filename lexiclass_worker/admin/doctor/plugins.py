@@ -1,24 +1,15 @@
 """Whether this installation has what the sandbox loads: its libraries, and models' plugins."""
 
 import asyncio
-from typing import Final
-
-from sqlalchemy import select
 
 from lexiclass.errors import PluginNotFound, PluginUnavailable
 from lexiclass.plugins.builtin import default_registry
 from lexiclass.plugins.plugin_type import PluginType
-from lexiclass_core.models import Field, Model
-from lexiclass_core.versions.reading import only_serving
+from lexiclass_worker.admin.doctor.serving import find_serving
 from lexiclass_worker.config import Settings
 from lexiclass_worker.jobs.training import ValidateJob
 from lexiclass_worker.sandbox import Sandbox
-from lexiclass_worker.telemetry.checks.database import open_connection
 from lexiclass_worker.telemetry.checks.outcome import Look, NotLooked, NotUsable, checked, listing
-
-_MODEL: Final = Model.metadata.tables[Model.__tablename__]
-_FIELD: Final = Field.metadata.tables[Field.__tablename__]
-_MOST: Final = 10_000
 
 
 @checked("plugins", remedy="lexiclass-worker plugins list")
@@ -40,21 +31,12 @@ def check_plugins(settings: Settings) -> Look:
 
 async def _find_used(settings: Settings) -> dict[tuple[PluginType, str], list[int]]:
     """The plugins of serving models, with the fields that they serve."""
-    serving = only_serving(select(_MODEL.c.id), _FIELD.c.id).correlate(_FIELD).scalar_subquery()
-    of_field = _MODEL.alias("serving")
-    query = (
-        select(_FIELD.c.id, of_field.c.metrics)
-        .where(of_field.c.field_id == _FIELD.c.id, of_field.c.id == serving)
-        .order_by(_FIELD.c.id)
-        .limit(_MOST)
-    )
     used: dict[tuple[PluginType, str], list[int]] = {}
-    async with open_connection(settings) as connection:
-        for field_id, metrics in await connection.execute(query):
-            for plugin_type in PluginType:
-                name = metrics.get(str(plugin_type)) if isinstance(metrics, dict) else None
-                if isinstance(name, str):
-                    used.setdefault((plugin_type, name), []).append(field_id)
+    for row in await find_serving(settings):
+        for plugin_type in PluginType:
+            name = row.metrics.get(str(plugin_type)) if isinstance(row.metrics, dict) else None
+            if isinstance(name, str):
+                used.setdefault((plugin_type, name), []).append(row.field_id)
     return used
 
 

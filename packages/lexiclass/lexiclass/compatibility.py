@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 from lexiclass.errors import ModelCorrupt, PluginMismatch
 
@@ -14,10 +14,26 @@ _BEFORE_PARAMETERS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("classifier", "svm"): {"term_weighting": 0.0},
 }
 
+#: Of the documents, what ``xgboost`` and ``transformer`` hold out at least.
+LEAST_HELD_OUT: Final = 0.01
+
+# What parameters that only a training reads must be at least, and need not have been.
+_LEAST: Mapping[tuple[str, str], Mapping[str, float]] = {
+    ("classifier", "xgboost"): {"held_out": LEAST_HELD_OUT},
+    ("classifier", "transformer"): {"held_out": LEAST_HELD_OUT},
+}
+
 
 def spelled_out(place: str, plugin: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the stored parameters of a plugin with those that did not exist yet."""
-    return {**_BEFORE_PARAMETERS.get((place, plugin), {}), **params}
+    """Return the stored parameters of a plugin with those that did not exist yet.
+
+    Those that are out of bounds that did not exist yet are at these.
+    """
+    found = {**_BEFORE_PARAMETERS.get((place, plugin), {}), **params}
+    for name, least in _LEAST.get((place, plugin), {}).items():
+        if isinstance(found.get(name), int | float):
+            found[name] = max(found[name], least)
+    return found
 
 
 def check_format(content: Mapping[str, Any], supported: int, *, file: str) -> None:

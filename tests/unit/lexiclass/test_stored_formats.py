@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from lexiclass import Document, DocumentIndex, Pipeline, read_manifest
+from lexiclass.compatibility import spelled_out
 from lexiclass.index.embeddings import EmbeddingIndex, build_embeddings
 from lexiclass.index.erasure import keep_documents
 from lexiclass.manifest import text_digest
+from lexiclass.plugins.classifiers.parameters import TransformerParameters, XgboostParameters
 from lexiclass.self_digest import dump_with_digest, load_with_digest
 from tests.support.embedder import hashed_words
 
@@ -41,6 +44,18 @@ def test_a_stored_model_predicts_as_it_did(version: int, tmp_path: Path) -> None
     familiarity = None if found.familiarity is None else found.familiarity.tolist()
     assert familiarity == expected.get("familiarity")
     assert pipeline.save(tmp_path / "again").format_version > version
+
+
+@pytest.mark.parametrize("classifier", ["xgboost", "transformer"])
+def test_a_share_that_nobody_may_hold_out_any_more_is_read_as_the_least(classifier: str) -> None:
+    model = TransformerParameters if classifier == "transformer" else XgboostParameters
+    for share in (1e-320, 0.005):
+        with pytest.raises(ValidationError, match=r"greater than or equal to 0\.01"):
+            model.model_validate({"held_out": share})
+        stored = spelled_out("classifier", classifier, {"held_out": share, "epochs": 2})
+        assert stored == {"held_out": 0.01, "epochs": 2}
+    assert spelled_out("classifier", classifier, {"held_out": 0.3}) == {"held_out": 0.3}
+    assert spelled_out("classifier", "svm", {"held_out": "all"})["held_out"] == "all"
 
 
 def test_stored_indexes_answer_as_they_did() -> None:

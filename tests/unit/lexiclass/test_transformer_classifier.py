@@ -163,6 +163,17 @@ def test_few_documents_train(make: Make, corpus: Corpus, labels: list[str]) -> N
     np.testing.assert_allclose(classifier.predict_proba(corpus[0]).sum(axis=1), 1)
 
 
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_a_document_that_can_not_be_spared_keeps_no_other_from_being_held_out(
+    make: Make, corpus: Corpus, multi_label: bool
+) -> None:
+    texts = list(dict.fromkeys(corpus[0]))[:10]
+    labels = ["a"] + ["b"] * 9
+    classifier = make(epochs=1, multi_label=multi_label)
+    classifier.train(texts, [{label} for label in labels] if multi_label else labels)
+    assert classifier.num_calibration_documents == 1
+
+
 def test_documents_get_any_number_of_classes(make: Make, corpus: Corpus, tmp_path: Path) -> None:
     label_sets = [{label, "once"} if n == 0 else {label} for n, label in enumerate(corpus[1])]
     label_sets[1] = set()

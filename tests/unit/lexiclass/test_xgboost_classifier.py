@@ -153,6 +153,31 @@ def test_weights_make_a_rare_class_found(
     assert mean(class_weight=class_weight) > mean() + 0.3
 
 
+def test_weights_are_told_by_what_they_are_beside_each_other() -> None:
+    features, labels = blobs({"a": 60, "b": 30, "c": 20})
+
+    def margins(**weights: float) -> Any:
+        classifier = xgboost(max_rounds=10, class_weight=weights or None)
+        classifier.train(features, labels)
+        return classifier.margins(features)
+
+    for size in (1e-3, 0.3, 1e6, 1.1e6):
+        np.testing.assert_array_equal(margins(a=size, b=size, c=size), margins())
+    weighed = margins(a=1, b=2, c=4)
+    np.testing.assert_allclose(margins(a=1e-3, b=2e-3, c=4e-3), weighed, atol=1e-5)
+
+
+def test_the_weight_of_a_class_that_all_documents_have_changes_nothing() -> None:
+    features, labels = blobs({"a": 60, "b": 30, "c": 20})
+    label_sets = [{label, "a"} for label in labels]
+    found = []
+    for class_weight in (None, {"a": 1e3}):
+        classifier = xgboost(multi_label=True, max_rounds=10, class_weight=class_weight)
+        classifier.train(features, label_sets)
+        found.append(classifier.margins(features))
+    np.testing.assert_array_equal(found[0], found[1])
+
+
 def test_labels_with_one_example_and_none(tmp_path: Path) -> None:
     features, _ = blobs({"a": 20, "b": 20})
     label_sets = [{"a", "all"}] * 19 + [{"a", "all", "once"}] + [{"all"}] * 20
@@ -169,6 +194,11 @@ def test_what_can_not_be_trained_says_so() -> None:
         xgboost().train(no_rows(1), ["a"])
     with pytest.raises(InvalidParameters, match="no training document has"):
         xgboost(class_weight={"z": 2.0}).train(*blobs({"a": 2, "b": 2}))
+    for dense in (False, True):
+        features, labels = blobs({"a": 20, "b": 20})
+        features.data[0] = np.inf
+        with pytest.raises(InvalidParameters, match="not finite"):
+            xgboost().train(features.toarray() if dense else features, labels)
     with pytest.raises(InvalidParameters, match="not trained"):
         xgboost().predict_proba(np.ones((1, 2), np.float32))
     with pytest.raises(InvalidParameters, match="Known parameters: max_rounds"):

@@ -6,12 +6,18 @@ from typing import Final, Literal
 
 from pydantic import Field, field_validator
 
+from lexiclass.compatibility import LEAST_HELD_OUT
 from lexiclass.plugins.parameters import Parameters
 from lexiclass.plugins.pretrained.models import MINILM, MINILM_HELP, ModelName
 from lexiclass.targets import CLASS_WEIGHT_HELP, ClassWeight
 
 _SMALLEST_SINGLE: Final = 1e-37
 _LARGEST_SINGLE: Final = 1e38
+
+_HELD_OUT_HELP: Final = (
+    "It is one of 1 / held_out equal parts, rounded to a whole number of them: with 0.3 one of "
+    "three, with 0.4 one of two."
+)
 
 
 class XgboostParameters(Parameters):
@@ -27,9 +33,10 @@ class XgboostParameters(Parameters):
     )
     held_out: float = Field(
         default=0.2,
-        gt=0,
+        ge=LEAST_HELD_OUT,
         le=0.5,
-        description="Share of the documents that decides the number of rounds and calibrates.",
+        description="Share of the documents that decides the number of rounds and calibrates. "
+        + _HELD_OUT_HELP,
     )
     learning_rate: float = Field(default=0.3, gt=0, le=1, description="Weight of every tree.")
     max_depth: int = Field(default=6, ge=1, le=32, description="Deepest tree.")
@@ -109,9 +116,10 @@ class TransformerParameters(Parameters):
     )
     held_out: float = Field(
         default=0.1,
-        gt=0,
+        ge=LEAST_HELD_OUT,
         le=0.5,
-        description="Share of the documents that decides when to stop and calibrates.",
+        description="Share of the documents that decides when to stop and calibrates. "
+        + _HELD_OUT_HELP,
     )
     early_stopping_epochs: int = Field(
         default=2,

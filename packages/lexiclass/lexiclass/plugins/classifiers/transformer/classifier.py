@@ -83,7 +83,11 @@ class TransformerClassifier(CalibratedClassifier):
             )
             keys = text_keys(features)
             # Dealt out by what the documents are: another seed need not move confidences.
-            held_out = targets.folds(round(1 / parameters.held_out), 0, keys) == 0
+            num_folds = round(1 / parameters.held_out)
+            folds = targets.folds(num_folds, 0, keys)
+            # The first may have none that can be spared.
+            first = folds.min(where=folds >= 0, initial=num_folds)
+            held_out = folds == first
             inside, outside = np.flatnonzero(~held_out), np.flatnonzero(held_out)
             shares = shares_of_groups(keys)[:, np.newaxis]
             once = replace(texts, weights=texts.weights * shares)

@@ -30,11 +30,11 @@ from lexiclass.plugins.classifiers.xgboost.boosting import (
     predict_margins,
 )
 from lexiclass.plugins.classifiers.xgboost.trees import BoosterShape
-from lexiclass.plugins.features.rows import evidence
+from lexiclass.plugins.features.rows import evidence, require_finite
 from lexiclass.plugins.training_rows import TrainingRows
 from lexiclass.regular_files import read_regular
 from lexiclass.rows import Rows
-from lexiclass.targets import Targets
+from lexiclass.targets import ClassWeight, Targets
 
 # Folds are held out one after the other until so many documents were. Few documents say little
 # about when to stop, and they are quickly trained on again. By one fold of 200 of 1,000 news items
@@ -71,20 +71,15 @@ class XgboostClassifier(RowClassifier, CalibratedClassifier):
         """Train on (n, num_features) rows and calibrate; a step of progress is one round.
 
         Raises:
-            InvalidParameters: If ``class_weight`` names an unknown class.
+            InvalidParameters: If ``class_weight`` names an unknown class, or a row is not finite.
             NotEnoughDocuments: With fewer than 2 documents or classes.
             PluginUnavailable: If there is no such device.
         """
+        require_finite(training.rows)
         targets = Targets.encode(labels, multi_label=self._multi_label)
-        weights = targets.weights(self._parameters.class_weight)
+        weights = _weights(targets, self._parameters.class_weight)
         self.classes, self._num_features = targets.classes, int(training.rows.shape[1])
-        examples = Examples(
-            training.rows,
-            targets.members,
-            np.ones(targets.members.shape)
-            if weights is None
-            else np.where(targets.members, weights[1], weights[0]),
-        )
+        examples = Examples(training.rows, targets.members, weights)
         folds = self._held_out_folds(targets, training.keys)
         steps = _Steps(progress, len(folds) + 1, self._parameters.max_rounds)
         fitted = [self._boost_without(outside, examples, training, steps) for outside in folds]
@@ -236,6 +231,21 @@ class XgboostClassifier(RowClassifier, CalibratedClassifier):
         )
         steps.next()
         return fitted
+
+
+def _weights(targets: Targets, setting: ClassWeight) -> Matrix:
+    """Return (n, k) what documents weigh, 1 in the mean.
+
+    How much is in a leaf is counted by these, and what is penalised is not: of weights that are all
+    the same the size would decide how far trees grow.
+    """
+    weights = targets.weights(setting)
+    if weights is None:
+        return np.ones(targets.members.shape)
+    each = np.where(targets.members, weights[1], weights[0])
+    # Where a document can have several classes, the trees of each are for themselves.
+    means = each.mean(axis=0) if targets.multi_label else each[targets.members].mean()
+    return np.asarray(each / means)
 
 
 class _Steps:

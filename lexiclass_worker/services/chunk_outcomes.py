@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from lexiclass_core.codes import ErrorCode
 from lexiclass_core.models import TaskStatus
 from lexiclass_core.schemas import TaskError
 from lexiclass_core.tasks import chunks
@@ -40,7 +41,7 @@ async def results_of_chunks(
     failed = [outcome for outcome in outcomes if outcome.status != TaskStatus.SUCCEEDED]
     results = [outcome.result or {} for outcome in outcomes if outcome not in failed]
     if failed:
-        first = TaskError.model_validate(failed[0].error)
+        first = _error_of(failed[0])
         words, details = kept(results)
         raise ChunksFailed(
             f"{len(failed)} of {len(outcomes)} chunks failed, the first of them (task "
@@ -57,5 +58,12 @@ async def results_of_chunks(
 
 
 def _describe(outcome: Outcome) -> dict[str, Any]:
-    error = TaskError.model_validate(outcome.error)
+    error = _error_of(outcome)
     return {"task_id": outcome.id, "code": error.code, "message": error.message}
+
+
+def _error_of(outcome: Outcome) -> TaskError:
+    """What a chunk ended with, also where another program has written its row."""
+    return TaskError.of_row(outcome.error) or TaskError(
+        code=ErrorCode.INTERNAL_ERROR, message=f"its row is {outcome.status}, without an error"
+    )

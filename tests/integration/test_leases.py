@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text, true
 from sqlalchemy.exc import DBAPIError
 
-from lexiclass_core.schemas import IndexResult, Request, Result
-from lexiclass_core.tasks import leases, starting, transitions
+from lexiclass_core.schemas import IndexResult, PredictDocumentChunk, Request, Result
+from lexiclass_core.tasks import chunks, leases, starting, transitions
 from lexiclass_core.tasks.errors import LeaseLost
 from lexiclass_core.tasks.leases import Lease
 from lexiclass_worker.errors import NoDocuments, SandboxCrashed, StorageUnavailable
@@ -260,9 +260,9 @@ async def test_a_process_takes_a_lease_of_its_own_back_at_once(workshop: Worksho
 # Crashes
 
 
-async def die(workshop: Workshop, message: Delivery, *, stage: str | None = None) -> None:
-    """Take a lease as a worker does, and be gone."""
-    new = starting.NewTask(
+def new_task(message: Delivery) -> starting.NewTask:
+    """The task of a message."""
+    return starting.NewTask(
         message_id=message.message_id,
         type="index_documents",
         queue="indexing",
@@ -271,6 +271,11 @@ async def die(workshop: Workshop, message: Delivery, *, stage: str | None = None
         correlation_id="",
         queued_at=message.sent_at,
     )
+
+
+async def die(workshop: Workshop, message: Delivery, *, stage: str | None = None) -> None:
+    """Take a lease as a worker does, and be gone."""
+    new = new_task(message)
     holder = leases.Holder(name="short-lived", duration_s=15)
     async with workshop.sessions.begin() as session:
         _, lease = await starting.take(session, new, holder, max_attempts=9)
@@ -435,6 +440,40 @@ async def test_a_task_that_writes_for_longer_than_its_lease_lasts_runs(workshop:
     async with context.commit():
         assert await running() == [context.lease.task_id]
     assert not await running()
+
+
+async def test_who_waited_while_a_task_was_divided_does_not_take_it_before_its_chunks_end(
+    workshop: Workshop,
+) -> None:
+    """Its lease had lapsed, and the other waits for the row, with the chunks of before in mind."""
+    message = delivery(project_id=1)
+    new = new_task(message)
+    first = leases.Holder(name="first", duration_s=15)
+    second = leases.Holder(name="second", duration_s=15)
+    async with workshop.sessions.begin() as session:
+        task, lease = await starting.take(session, new, first, max_attempts=3)
+    assert lease is not None
+    await lapse(workshop)
+
+    async def take() -> Lease | None:
+        async with workshop.sessions.begin() as session:
+            return (await starting.take(session, new, second, max_attempts=3))[1]
+
+    async with workshop.sessions.begin() as session:
+        await transitions.fan_out(session, lease, num_chunks=1)
+        taking = asyncio.create_task(take())
+        await workshop.until_there_is(
+            "SELECT pid FROM pg_stat_activity "
+            "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        chunk = PredictDocumentChunk(project_id=1, field_id=1, model_version=1, documents=[1])
+        await chunks.add(session, task.id, [chunk])
+    assert await taking is None
+    row = await task_row(workshop, message)
+    assert (row["status"], row["lease_owner"], row["attempts"]) == ("started", None, 0)
+
+    await workshop.execute("UPDATE task SET status = 'succeeded' WHERE parent_id IS NOT NULL")
+    assert await take() is not None
 
 
 async def test_effects_and_the_end_of_the_task_are_one_transaction(

@@ -20,7 +20,8 @@ MOST_BYTES: Final = 16 * 2**20
 """Largest message that is run, unless the settings say otherwise."""
 
 # Each takes some 60 bytes when it is parsed, however few it has in the message: "[]," has three.
-_MOST_VALUES: Final = 2_000_000
+MOST_VALUES: Final = 2_000_000
+"""Values that a message may have at most."""
 
 _TYPES: Final[dict[str, tuple[type, ...]]] = {
     "queue_name": (str,),
@@ -125,14 +126,14 @@ class EntryRules:
             )
 
 
-def has_too_many_values(entry: bytes) -> bool:
-    """Whether an entry would take much memory when it is parsed."""
-    return sum(map(entry.count, (b",", b"[", b"{"))) > _MOST_VALUES
+def has_too_many_values(entry: bytes, *, beside: int = 0) -> bool:
+    """Whether an entry, with so many values more, would take much memory when it is parsed."""
+    return sum(map(entry.count, (b",", b"[", b"{"))) + beside > MOST_VALUES
 
 
 def _parse(entry: bytes) -> Any:
     if has_too_many_values(entry):
-        raise RefusedMessage(f"it has more than {_MOST_VALUES} values")
+        raise RefusedMessage(f"it has more than {MOST_VALUES} values")
     try:
         return json.loads(entry.decode())
     except UnicodeDecodeError:

@@ -9,6 +9,7 @@ from lexiclass_core.db.values import LATEST, UnreadableJSON
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.models import Task
 from lexiclass_core.operations import OPERATIONS
+from lexiclass_core.queueing.entries import MOST_VALUES, has_too_many_values
 from lexiclass_core.schemas import TaskError
 from lexiclass_core.storable import DEEPEST, is_storable, storable
 
@@ -18,6 +19,10 @@ at most."""
 
 # Ids, names and numbers of a message, beside its arguments.
 _OVERHEAD_BYTES: Final = 8_192
+_OVERHEAD_VALUES: Final = 100
+
+# Between these a number that is written as a float is not the integer of its digits.
+_LAST_WHOLE, _FIRST_WITHOUT_FLOAT = 2**53, 2**1023
 
 
 def kept_correlation_id(text: str) -> str:
@@ -58,7 +63,22 @@ def is_of_task(message: Mapping[str, Any], task: Task) -> bool:
     if message.get("actor_name") != task.type or not isinstance(kwargs, dict):
         return False
     is_of_project = task.project_id is None or kwargs.get("project_id") == task.project_id
-    return is_of_project and task.request in ({}, storable(kwargs))
+    sent = storable(kwargs)
+    is_same = task.request in ({}, sent) or _as_written(task.request) == _as_written(sent)
+    return is_of_project and is_same
+
+
+def _as_written(value: Any) -> Any:
+    """A JSON value with large numbers as they are read of 1e30, which PostgreSQL writes out."""
+    match value:
+        case dict():
+            return {key: _as_written(item) for key, item in value.items()}
+        case list():
+            return [_as_written(item) for item in value]
+        case int() if _LAST_WHOLE < abs(value) < _FIRST_WITHOUT_FLOAT:
+            return float(value)
+        case _:
+            return value
 
 
 def _problem(task: Task, most_bytes: int) -> str | None:
@@ -73,8 +93,11 @@ def _problem(task: Task, most_bytes: int) -> str | None:
         return f"its request is a {type(request).__name__}, expected an object"
     if not is_storable(request):
         return f"its request holds numbers too large to be read, or more than {DEEPEST} levels"
-    if (size := len(json.dumps(request))) > most_bytes - _OVERHEAD_BYTES:
-        return f"its request has {size} bytes, more than DRAMATIQ__MESSAGE_BYTES allows"
+    arguments = json.dumps(request).encode()
+    if len(arguments) > most_bytes - _OVERHEAD_BYTES:
+        return f"its request has {len(arguments)} bytes, more than DRAMATIQ__MESSAGE_BYTES allows"
+    if has_too_many_values(arguments, beside=_OVERHEAD_VALUES):
+        return f"its request has more than {MOST_VALUES} values"
     for name in ("not_before", "next_attempt_at"):
         if (moment := getattr(task, name)) is not None and moment >= LATEST:
             return f"its {name} is infinite, or after the year 9999: it would never run"

@@ -24,6 +24,7 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    update,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -37,7 +38,7 @@ from lexiclass_core.schemas import TaskError
 from lexiclass_core.tasks.errors import MessageIdTaken
 from lexiclass_core.tasks.leases import Holder, Lease
 from lexiclass_core.tasks.states import TASK, has_lease, has_open_chunks, waits_for_chunks
-from lexiclass_core.tasks.transitions import START, change, may_make
+from lexiclass_core.tasks.transitions import FAN_OUT, START, change, may_make
 
 _LARGEST_COUNT: Final = 2**31 - 1  # of a PostgreSQL integer
 
@@ -94,7 +95,8 @@ async def take(
         row = taken.mappings().one_or_none()
         if row is not None:
             task = Task(**row)
-            return task, Lease(task.id, task.lease_token)
+            if task.num_chunks is None or not await _waits_again(session, task):
+                return task, Lease(task.id, task.lease_token)
     return await _find(session, new), None
 
 
@@ -146,6 +148,22 @@ async def due_in_s(session: AsyncSession, task_id: int) -> float:
         else_=0.0,
     )
     return float(await session.scalar(select(left).where(TASK.c.id == task_id)) or 0)
+
+
+async def _waits_again(session: AsyncSession, task: Task) -> bool:
+    """Give a divided task up that was taken too soon. Returns whether it was.
+
+    Who waited for the row while its holder divided the task has asked for chunks as they were
+    before: PostgreSQL looks at the row anew then, and at no other (its manual, "Read Committed
+    Isolation Level").
+    """
+    given_up = (
+        update(TASK)
+        .where(TASK.c.id == task.id, TASK.c.lease_token == task.lease_token, has_open_chunks())
+        .values(FAN_OUT.columns)
+        .returning(TASK.c.id)
+    )
+    return await session.scalar(given_up) is not None
 
 
 async def _find(session: AsyncSession, new: NewTask) -> Task:

@@ -116,6 +116,19 @@ def test_texts_without_a_word_in_common_are_predicted_as_the_most_frequent_class
     assert nearest.accuracy.value == 0.5
 
 
+def test_documents_without_any_word_are_told_only_by_how_frequent_classes_are() -> None:
+    counts = Pipeline(_BAG).tokenize([""] * 4).counts()
+    assert counts.shape == (4, 0)
+    outcomes = collect(["a", "b"], Predictions(("a", "b"), np.array([[1.0, 0], [0, 1]])))
+    material = Material(training=counts[:2], labels=["a", "b"], test=counts[2:], rows=np.arange(2))
+    majority, *others = baselines_of(
+        outcomes, spec=_BAG, training_counts={"a": 1, "b": 1}, material=material
+    )
+    assert majority.accuracy is not None
+    for each in others:
+        assert each.missing == "the tokenizer finds no word in any of the documents"
+
+
 def test_a_sample_is_the_same_every_time() -> None:
     assert sample(5, 10).tolist() == [0, 1, 2, 3, 4]
     found = sample(1_000, 10)

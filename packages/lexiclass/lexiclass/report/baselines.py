@@ -85,11 +85,10 @@ def baselines_of(
     documents, is not known.
     """
     tested = _Tested(outcomes, groups)
-    return [
-        _majority(tested, training_counts, missing),
-        _nearest(tested, material, missing),
-        _linear(tested, spec, material, missing),
-    ]
+    majority = _majority(tested, training_counts, missing)
+    if material is not None and not material.training.shape[1]:
+        material, missing = None, "the tokenizer finds no word in any of the documents"
+    return [majority, _nearest(tested, material, missing), _linear(tested, spec, material, missing)]
 
 
 class _Tested(NamedTuple):

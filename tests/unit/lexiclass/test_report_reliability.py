@@ -1,9 +1,12 @@
 """Calibration is judged beside what chance alone would show."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as sklearn_log_loss
 
@@ -48,6 +51,49 @@ def test_the_error_of_a_model_that_says_too_much_is_what_it_says_too_much(
 def test_one_document_has_no_error_to_speak_of() -> None:
     assert debiased_calibration_error(np.array([0.9]), np.array([False])) == 0.0
     assert debiased_calibration_error(np.array([]), np.array([], dtype=bool)) == 0.0
+
+
+def test_documents_of_one_confidence_are_right_as_often_as_it_says_in_whatever_order() -> None:
+    confidence, by_class = np.full(200, 0.5), np.arange(200) < 100
+    assert debiased_calibration_error(confidence, by_class) == 0.0
+    # Of 100 with a confidence of .9 half are right: .4 too few, and the variance is one bin's.
+    confidence[100:] = 0.9
+    found = debiased_calibration_error(confidence, np.arange(200) % 100 < 50)
+    assert found == pytest.approx(np.sqrt((0.4**2 - 2 * 0.25 / 99) / 2))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.5, 0.6, 0.7, 0.8, 0.9]), st.booleans()), min_size=2),
+    st.lists(
+        st.tuples(st.floats(0.5, 1), st.booleans()), max_size=40, unique_by=lambda row: row[0]
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_the_order_of_documents_changes_no_error(
+    tied: list[tuple[float, bool]], others: list[tuple[float, bool]], random: Any
+) -> None:
+    rows = tied + others
+    found = [
+        debiased_calibration_error(*map(np.array, zip(*each, strict=True)))
+        for each in (rows, sorted(rows), random.sample(rows, len(rows)))
+    ]
+    assert found[1:] == pytest.approx([found[0]] * 2, abs=1e-7)
+
+
+@pytest.mark.slow_variants
+def test_a_perfect_model_is_inside_its_band_where_many_documents_have_one_confidence(
+    random: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lexiclass.report.reliability.SIMULATIONS", 100)
+    inside = 0
+    for _ in range(200):
+        # Those without a known word come class by class.
+        confidence = np.append(np.full(90, 0.55), random.beta(4, 1, 210))
+        right = random.random(300) < confidence
+        right[:90].sort()
+        band = perfect_band(debiased_calibration_error, confidence)
+        inside += debiased_calibration_error(confidence, right) <= band.high
+    assert 180 <= inside <= 199
 
 
 @pytest.mark.slow_variants

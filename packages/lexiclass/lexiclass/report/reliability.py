@@ -30,7 +30,8 @@ def debiased_calibration_error(confidence: Column, correct: Right) -> float:
 
     The root mean square over 15 bins of as many documents each, less the variance of each bin's
     accuracy: A. Kumar, P. Liang, T. Ma, NeurIPS 2019. Of a perfectly calibrated model its square
-    is 0 on average, whatever the number of documents; below 0 it counts as 0.
+    is 0 on average, whatever the number of documents; below 0 it counts as 0. Documents of equal
+    confidence are in one bin: else their order, by class say, would decide on it.
 
     Args:
         confidence: (n,) probability of the predicted class.
@@ -40,10 +41,13 @@ def debiased_calibration_error(confidence: Column, correct: Right) -> float:
     number = len(order)
     if number < 2:
         return 0.0
+    ordered = confidence[order]
     # At least two documents a bin: of one, the variance is not known.
     starts = np.linspace(0, number, min(_BINS, number // 2) + 1).astype(np.intp)[:-1]
+    starts = np.unique(np.searchsorted(ordered, ordered[starts]))
+    starts = starts[np.diff(starts, prepend=-2) > 1]
     sizes = np.diff(np.append(starts, number))
-    mean = np.add.reduceat(confidence[order], starts) / sizes
+    mean = np.add.reduceat(ordered, starts) / sizes
     accuracy = np.add.reduceat(correct[order].astype(np.float64), starts) / sizes
     squares = (mean - accuracy) ** 2 - accuracy * (1 - accuracy) / (sizes - 1)
     return float(np.sqrt(max(0.0, (sizes * squares).sum() / number)))

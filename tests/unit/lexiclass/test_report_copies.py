@@ -17,6 +17,8 @@ from lexiclass.report.comparison_model import ComparedFigure, Comparison
 from lexiclass.report.copies import swapped_p_value
 from lexiclass.report.model import Report
 from lexiclass.report.outcomes import Outcomes
+from lexiclass.report.paired import compare
+from lexiclass.report.paired_confusion import PairedConfusion
 from lexiclass.report.reliability import debiased_calibration_error, perfect_band, reliability_curve
 from lexiclass.spec import PipelineSpec
 from lexiclass_core.gates import GateFigures, Gates, Outcome, judge
@@ -108,6 +110,28 @@ def test_two_lost_texts_are_two_however_often_they_are_there() -> None:
     found = compared(lost + kept + kept[-1:] * 1_000, groups=groups)
     assert found.accuracy.p_value == 0.5
     assert found.accuracy.difference.low < -0.01
+
+
+@pytest.mark.slow_variants
+@pytest.mark.parametrize("largest", [30, 200])
+def test_differences_hold_the_truth_where_one_text_is_there_often(
+    largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lexiclass.report.paired.PERMUTATIONS", 10)
+    random, held, sets = np.random.default_rng(largest), np.zeros(2), 300
+    # Both models are as good, and differ on one text in three.
+    kinds = [("a", "a", "a"), ("b", "b", "b")] * 4
+    kinds += [("a", "a", "b"), ("a", "b", "a"), ("b", "a", "b"), ("b", "b", "a")]
+    groups = np.append(np.zeros(largest - 1, dtype=np.intp), np.arange(100))
+    for _ in range(sets):
+        drawn = random.integers(len(kinds), size=100)[groups].tolist()
+        true, first, second = zip(*(kinds[each] for each in drawn), strict=True)
+        found = compare(PairedConfusion.of(true, first, second, groups=groups))
+        held += [
+            figure.interval.low <= 0 <= figure.interval.high
+            for figure in (found.accuracy, found.macro_f1)
+        ]
+    assert (held / sets >= 0.93).all(), held / sets
 
 
 @given(

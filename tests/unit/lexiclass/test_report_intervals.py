@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from lexiclass.report.intervals import (
     clopper_pearson,
     lower_bound,
     score_intervals,
+    shares_by,
     wilson,
 )
 
@@ -81,6 +83,59 @@ def test_documents_that_come_in_groups_say_less() -> None:
     assert found.accuracy == pytest.approx(alone.accuracy)
     assert found.macro_f1 == pytest.approx(alone.macro_f1)
     assert score_intervals(confusion).accuracy.low > found.accuracy.low
+
+
+@given(pairs_of_labels, st.randoms(use_true_random=False))
+def test_groups_of_one_document_each_change_nothing(
+    pairs: list[tuple[str, str]], random: Any
+) -> None:
+    confusion = Confusion.of(*of_pairs(pairs))
+    groups = np.array(random.sample(range(1_000), len(pairs)))
+
+    found, expected = score_intervals(confusion, groups), score_intervals(confusion)
+
+    assert found.accuracy == pytest.approx(expected.accuracy)
+    assert found.macro_f1 == pytest.approx(expected.macro_f1)
+    np.testing.assert_allclose(found.f1_scores, expected.f1_scores)
+
+
+def test_a_letter_that_is_there_a_thousand_times_makes_nothing_sure() -> None:
+    # Ten other texts, of which one is wrong: it says less than eleven texts do, not more.
+    labels, predicted = ["a"] * 1_010, ["a"] * 1_009 + ["b"]
+    groups = np.append(np.zeros(1_000, dtype=np.intp), np.arange(1, 11))
+    once = score_intervals(Confusion.of(labels[-11:], predicted[-11:])).accuracy
+
+    found = score_intervals(Confusion.of(labels, predicted), groups)
+    is_right = np.array(labels) == predicted
+    share = shares_by(np.zeros(1_010, dtype=np.intp), is_right, 1, groups).intervals
+
+    assert found.accuracy.low < once.low
+    assert (share.low[0], share.high[0]) == pytest.approx(found.accuracy)
+    assert found.f1_scores.low[0] < once.low
+
+
+# How often the first of 120 texts is there, and the share of the others that are copied.
+@pytest.mark.slow
+@pytest.mark.parametrize(("largest", "share_copied"), [(1, 0.3), (30, 0.0)])
+def test_intervals_of_texts_that_are_not_copied_alike_hold_the_truth(
+    largest: int, share_copied: float
+) -> None:
+    random = np.random.default_rng(largest)
+    joint = np.array([[0.51, 0.06, 0.03], [0.03, 0.24, 0.03], [0.02, 0.02, 0.06]])
+    f1 = 2 * joint.diagonal() / (joint.sum(axis=0) + joint.sum(axis=1))
+    held, sets = np.zeros(2), 500
+    for _ in range(sets):
+        cells = random.choice(9, p=joint.ravel(), size=120)
+        copies = 1 + 5 * random.poisson(1, 120) * (random.random(120) < share_copied)
+        copies[0] = max(copies[0], largest)
+        groups = np.repeat(np.arange(120), copies)
+        true, predicted = np.divmod(cells[groups], 3)
+        found = score_intervals(Confusion.of_codes("abc", true, predicted), groups)
+        held += [
+            found.accuracy.low <= joint.trace() <= found.accuracy.high,
+            found.macro_f1.low <= f1.mean() <= found.macro_f1.high,
+        ]
+    assert (held / sets >= 0.93).all(), held / sets
 
 
 def test_all_right_on_few_documents_is_no_certainty() -> None:

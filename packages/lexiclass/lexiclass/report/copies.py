@@ -81,15 +81,29 @@ class Clusters:
         """Documents a group."""
         return float(self.members.sum(axis=1) @ self.counts / self.counts.sum())
 
+    @property
+    def usual_size(self) -> float:
+        """Documents of the group that a document is in, in the mean over documents.
+
+        So many times the variance of a sum grows if all of a group add the same: L. Kish, Survey
+        Sampling (1965).
+        """
+        sizes = self.members.sum(axis=1)
+        return float(self.counts @ sizes**2 / (self.counts @ sizes))
+
     def effect(self, values: Column) -> float:
-        """How many times the variance of a sum grows by groups: the documents of a group at least.
+        """How many times the variance of a sum grows by groups: the usual size of one at least.
 
         Of copies nobody knows more than of as many groups, also where those of the largest group
         happen to add nothing. ``values`` (m,) are what a document of each cell adds.
         """
+        return max(self.usual_size, self.growth(values))
+
+    def growth(self, values: Column) -> float:
+        """How many times the sum of squares over groups is that over documents; 0 of nothing."""
         single = float((self.counts @ self.members) @ values**2)
         of_groups = float(self.counts @ (self.members @ values) ** 2)
-        return max(self.mean_size, of_groups / single if single else 0.0)
+        return of_groups / single if single else 0.0
 
     def effects(self, values: sparse.csr_array) -> tuple[Column, Column]:
         """Return (k,) effects of k sums, and the documents of a group that have a part in each.
@@ -97,14 +111,16 @@ class Clusters:
         ``values`` (m, k) are what a document of each cell adds; one that adds 0 is held as well.
         """
         part = sparse.csr_array((np.ones(values.nnz), values.indices, values.indptr), values.shape)
-        documents = self.counts @ self.members
-        groups = self.counts @ ((self.members @ part) > 0)
-        size = np.divide(documents @ part, groups, out=np.ones(len(groups)), where=groups > 0)
-        single = documents @ values.multiply(values)
-        summed = self.members @ values
+        members = self.members @ part
+        documents, groups = self.counts @ members, self.counts @ (members > 0)
+        size, usual_size = np.ones(len(groups)), np.ones(len(groups))
+        np.divide(documents, groups, out=size, where=groups > 0)
+        np.divide(self.counts @ members**2, documents, out=usual_size, where=groups > 0)
+        single = (self.counts @ self.members) @ values**2
         effect = np.zeros(len(size))
-        np.divide(self.counts @ summed.multiply(summed), single, out=effect, where=single > 0)
-        return np.maximum(size, effect), size
+        of_groups = self.counts @ (self.members @ values) ** 2
+        np.divide(of_groups, single, out=effect, where=single > 0)
+        return np.maximum(usual_size, effect), size
 
 
 def swapped_p_value(net: NDArray[np.int64], counts: NDArray[np.int64]) -> float:

@@ -205,10 +205,12 @@ def _class_effects(
         return np.ones(len(jaccard))
     of_true, of_predicted = (part[confusion.cell_of] for part in _influence(confusion, jaccard))
     true, predicted = (part[confusion.cell_of] for part in (confusion.true, confusion.predicted))
+    # A right document is one of its class, not two.
+    wrong = true != predicted
     return _effects(
-        np.concatenate((true, predicted)),
-        np.concatenate((of_true, of_predicted)),
-        np.concatenate((groups, groups)),
+        np.concatenate((true, predicted[wrong])),
+        np.concatenate((of_true, of_predicted[wrong])),
+        np.concatenate((groups, groups[wrong])),
         len(jaccard),
     )
 
@@ -216,30 +218,30 @@ def _class_effects(
 def _effects(
     kinds: NDArray[np.integer], values: Column, groups: NDArray[np.intp], num_kinds: int
 ) -> Column:
-    """Return (k,) how many times the variance of each kind's sum of values grows by groups."""
+    """Return (k,) how many times the variance of each kind's sum of values grows by groups.
+
+    At least what it grows if all of a group have one value (L. Kish, Survey Sampling, 1965): that
+    those of the largest group happen to lie near the mean does not tell where others would.
+    """
     pairs = groups.astype(np.int64) * num_kinds + kinds
     _, cluster = np.unique(pairs, return_inverse=True)
-    sums = np.bincount(cluster, weights=values)
-    kind_of = np.empty(len(sums), dtype=np.intp)
+    kind_of = np.empty(cluster.max() + 1, dtype=np.intp)
     kind_of[cluster] = kinds
-    clustered = np.bincount(kind_of, weights=sums**2, minlength=num_kinds)
-    single = np.bincount(kinds, weights=values**2, minlength=num_kinds)
-    # Where nothing varies, a group tells as much as one document.
-    documents = np.bincount(kinds, minlength=num_kinds)
-    clusters = np.bincount(kind_of, minlength=num_kinds)
-    effects = documents / np.maximum(clusters, 1)
-    np.divide(clustered, single, out=effects, where=single > 0)
-    return np.asarray(np.maximum(1.0, effects))
+
+    def growth(added: Column) -> Column:
+        sums = np.bincount(cluster, weights=added)
+        clustered = np.bincount(kind_of, weights=sums**2, minlength=num_kinds)
+        single = np.bincount(kinds, weights=added**2, minlength=num_kinds)
+        return np.divide(clustered, single, out=np.ones(num_kinds), where=single > 0)
+
+    return np.maximum(growth(np.ones(len(values))), growth(values))
 
 
 def _design_effect(
     confusion: Confusion, of_cells: Column, groups: NDArray[np.intp] | None
 ) -> float:
-    """How many times the variance of a mean grows as documents come in groups; at least 1."""
+    """The same of one sum over all documents."""
     if groups is None or confusion.cell_of is None:
         return 1.0
     values = of_cells[confusion.cell_of]
-    sums = np.bincount(np.unique(groups, return_inverse=True)[1], weights=values)
-    if not (single := float((values**2).sum())):
-        return len(values) / len(sums)
-    return max(1.0, float((sums**2).sum()) / single)
+    return float(_effects(np.zeros(len(values), dtype=np.intp), values, groups, 1)[0])

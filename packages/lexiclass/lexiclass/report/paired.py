@@ -125,11 +125,12 @@ def paired_accuracy(paired: PairedConfusion) -> Difference:
     if (clusters := paired.clusters) is None:
         return found
     more_right = _more_right(paired)
-    effect = clusters.effect(more_right - found.value)
+    size = clusters.mean_size
+    spread = clusters.effect(more_right - found.value) / size
     net = np.rint(clusters.members @ more_right).astype(np.int64)
     return Difference(
         value=found.value,
-        interval=_accuracy_interval(*(count / effect for count in counts)),
+        interval=_accuracy_interval(*(count / size for count in counts), spread=spread),
         p_value=swapped_p_value(net, clusters.counts),
     )
 
@@ -141,13 +142,14 @@ def _more_right(paired: PairedConfusion) -> Column:
 
 
 def _accuracy_interval(
-    only_first_right: float, only_second_right: float, num_documents: float
+    only_first_right: float, only_second_right: float, num_documents: float, *, spread: float = 1.0
 ) -> Interval:
+    """The variance is that of so many single documents, times the spread."""
     # One more document for each of the two, of which nobody knows which way they go.
     number = num_documents + 2
     first, second = (only_first_right + 1) / number, (only_second_right + 1) / number
     centre = second - first
-    reach = _REACH * sqrt((first + second - centre**2) / number)
+    reach = _REACH * sqrt(spread * (first + second - centre**2) / number)
     return Interval(max(-1.0, centre - reach), min(1.0, centre + reach))
 
 
@@ -180,9 +182,10 @@ def different_documents_needed(paired: PairedConfusion) -> int | None:
     if needed is None or (clusters := paired.clusters) is None:
         return needed
     more_right = _more_right(paired)
-    effect = clusters.effect(more_right - (counts[1] - counts[0]) / counts[2])
+    growth = clusters.growth(more_right - (counts[1] - counts[0]) / counts[2])
+    size = clusters.mean_size
     # What rounding makes of equally many copies of each must not ask for one more.
-    return ceil(round(needed * effect / clusters.mean_size, 6))
+    return ceil(round(needed * max(size, growth) / size, 6))
 
 
 def holm(p_values: Column) -> Column:

@@ -21,6 +21,7 @@ from typing import IO, Any, BinaryIO, Final, Generic, Self, TypeVar, cast
 
 from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceFile
+from lexiclass.corpora.zip_names import restore_names
 from lexiclass.errors import InvalidParameters
 
 MemberT = TypeVar("MemberT")
@@ -32,6 +33,8 @@ _SMALL_BYTES: Final = 64 * 2**20
 #: Of an archive; so many names are in memory.
 MOST_MEMBERS: Final = 2_000_000
 _CHUNK: Final = 2**20
+# Parts of a path: folders are made and removed one in the other.
+_DEEPEST: Final = 101
 # What macOS adds to an archive.
 _RESOURCE_FORKS: Final = "__MACOSX"
 _ENCRYPTED: Final = 0x1  # PKWARE's APPNOTE, 4.4.4
@@ -142,6 +145,7 @@ class ZipCorpus(ArchiveCorpus[zipfile.ZipInfo]):
         if len(members) > MOST_MEMBERS:
             self.close()
             raise InvalidParameters(f"{file.name}: holds more than {MOST_MEMBERS:,} files")
+        restore_names(members)
         self._members = [member for member in members if self._is_wanted(member)]
         if any(member.flag_bits & _ENCRYPTED for member in self._members):
             self.close()
@@ -178,7 +182,7 @@ class ZipCorpus(ArchiveCorpus[zipfile.ZipInfo]):
 
 def _shown_member(name: str) -> str:
     """A name of a member that can be shown and stored."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    return name.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def is_hidden(parts: Sequence[str]) -> bool:
@@ -193,6 +197,10 @@ def leads_out(parts: Sequence[str]) -> str:
         return "has no name"
     if parts[0] == "/" or ".." in parts or parts[0].endswith(":"):
         return "its path leads out of the archive"
+    if any("\0" in part for part in parts):
+        return "its name has a NUL character"
+    if len(parts) > _DEEPEST:
+        return f"lies in more than {_DEEPEST - 1} folders, one in the other"
     return ""
 
 

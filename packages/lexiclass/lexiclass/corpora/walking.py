@@ -30,8 +30,13 @@ def walk(folder: Path) -> Iterator[Path]:
     What is in hidden folders is not given. Links to folders are given themselves: to follow them
     might never end.
     """
-    for child in visible_children(folder):
-        if child.is_dir() and not child.is_symlink():
-            yield from walk(child)
+    # No recursion: folders can lie in each other deeper than that goes.
+    open_folders = [iter(visible_children(folder))]
+    while open_folders:
+        child = next(open_folders[-1], None)
+        if child is None:
+            open_folders.pop()
+        elif child.is_dir() and not child.is_symlink():
+            open_folders.append(iter(visible_children(child)))
         else:
             yield child

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -68,6 +69,38 @@ def test_files_that_a_table_of_labels_does_not_reach_are_refused(tmp_path: Path)
         ("deep/2.txt", "lies in a subfolder, where labels.csv names no document"),
         ("deep/er/3.txt", "lies in a subfolder, where labels.csv names no document"),
     ]
+
+
+@pytest.mark.parametrize(("written", "on_disk"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_table_of_labels_names_files_in_either_form_of_unicode(
+    tmp_path: Path, written: Literal["NFC", "NFD"], on_disk: Literal["NFC", "NFD"]
+) -> None:
+    put(tmp_path, unicodedata.normalize(on_disk, "für.txt"), "b.txt")
+    table = unicodedata.normalize(written, "id,label\nfür,x\nb,y\n")
+    (tmp_path / "labels.csv").write_text(table)
+
+    assert counts(labelled_texts(read_corpus(tmp_path))) == {("x", None): 1, ("y", None): 1}
+
+
+def test_a_table_of_labels_tells_files_apart_that_differ_in_their_form_only(
+    tmp_path: Path,
+) -> None:
+    forms = [unicodedata.normalize(form, "für") for form in ("NFC", "NFD")]
+    put(tmp_path, *(f"{name}.txt" for name in forms))
+    (tmp_path / "labels.csv").write_text(f"id,label\n{forms[0]},x\n{forms[1]},y\n")
+
+    assert counts(labelled_texts(read_corpus(tmp_path))) == {("x", None): 1, ("y", None): 1}
+
+
+@pytest.mark.parametrize("names", [("train.csv", "test.csv"), ("README.md", "d.jsonl.gz", "1.txt")])
+@pytest.mark.parametrize("labelled", [True, False])
+def test_tables_in_the_one_folder_of_a_corpus_are_no_documents_of_a_class(
+    tmp_path: Path, names: tuple[str, ...], *, labelled: bool
+) -> None:
+    put(tmp_path, *(f"data/{name}" for name in names))
+
+    with pytest.raises(InvalidParameters, match=r"one folder, data, with tables in it, '.*\.[cj]s"):
+        list(read_corpus(tmp_path, labelled=labelled))
 
 
 def test_two_tables_of_labels_are_one_too_many(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +19,18 @@ from lexiclass.corpora.sources import SourceFile, SourceRecord, Wanted, shown_na
 from lexiclass.corpora.splits import named_split
 from lexiclass.corpora.tables import read_table
 from lexiclass.corpora.walking import leads_out, visible_children, walk
-from lexiclass.errors import InvalidParameters
+from lexiclass.errors import InvalidParameters, listed
 from lexiclass.extraction import DOCUMENT_FORMATS
 
 #: Remark on a document of a class folder.
 SPLIT_AS_CLASS: Final = "of a class that is called like a split"
 
 _DOCUMENT_ENDINGS: Final = {".txt"}.union(*(known.endings for known in DOCUMENT_FORMATS))
+# What could be a document as well: workbooks and Parquet files are none.
+_TABLE_ENDINGS: Final = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson"})
 _LABEL_FILES: Final = ("labels.tsv", "labels.csv")
+# Of a file, in bytes; to order the marks upon letters takes a time that grows with their square.
+_LONGEST_NAME: Final = 1_000
 _WORD: Final = re.compile(r"[-_. ]+")
 _Form = Callable[[Path, "_Loader"], Iterator[SourceRecord | Refusal]]
 
@@ -61,7 +66,23 @@ def _form_of(path: Path, wanted: Wanted) -> _Form:
             f"{path}: a folder per class has labels for one field, not for "
             f"{', '.join(wanted.columns.labels)}"
         )
-    return _split_folders if _are_splits(path, folders) else _class_folders
+    if _are_splits(path, folders):
+        return _split_folders
+    if len(children) == 1:
+        _refuse_tables(path, folders[0])
+    return _class_folders
+
+
+def _refuse_tables(path: Path, folder: Path) -> None:
+    """Refuse a folder that is all of a corpus and holds tables: neither is it a class then."""
+    files = ((child, child.name.lower().removesuffix(".gz")) for child in _files(folder))
+    tables = [shown_name(child) for child, name in files if Path(name).suffix in _TABLE_ENDINGS]
+    if tables:
+        raise InvalidParameters(
+            f"{path} holds one folder, {shown_name(folder)}, with tables in it, "
+            f"{listed(tables)}: no class of documents; give the table of the documents itself, "
+            "that of a test set with --test, or put documents into a folder per class"
+        )
 
 
 def is_corpus(path: Path) -> bool:
@@ -186,7 +207,7 @@ def _labelled_texts(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refu
             yield Refusal(row.where, f"the id {name!r} was there before")
             continue
         labelled.add(name)
-        file = named.get(name, path / f"{name}.txt")
+        file = named.get(name) or named.get(_composed(name), path / f"{name}.txt")
         read.add(file)
         yield from loader.load(file, where=row.where, id=loader.id(path / name), row=(row, found))
     unnamed = set(named.values()) - read
@@ -204,7 +225,13 @@ def _by_name(path: Path) -> dict[str, Path]:
     documents = [file for file in _files(path) if file.suffix.lower() in _DOCUMENT_ENDINGS]
     named = {file.stem: file for file in documents if file.suffix != ".txt"}
     named |= {file.stem: file for file in documents if file.suffix == ".txt"}
-    return named | {file.name: file for file in documents}
+    named |= {file.name: file for file in documents}
+    return {_composed(name): file for name, file in named.items()} | named
+
+
+def _composed(name: str) -> str:
+    """A file's name in the form NFC: macOS writes marks apart from their letters."""
+    return name if len(name) > _LONGEST_NAME else unicodedata.normalize("NFC", name)
 
 
 def _files(path: Path) -> list[Path]:

@@ -38,9 +38,8 @@ def restore_names(members: Iterable[zipfile.ZipInfo]) -> None:
             unsaid.append((member, _named(raw)))
     if unsaid:
         code_page = _code_page(name for _, name in unsaid)
-        for member, name in unsaid:
-            known = code_page if decodes(name, code_page) else _UNSAID
-            member.filename = name.decode(known)
+        for member, raw in unsaid:
+            member.filename = raw.decode(code_page if decodes(raw, code_page) else _UNSAID)
 
 
 def _named(raw: bytes) -> bytes:

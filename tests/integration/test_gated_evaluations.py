@@ -123,11 +123,13 @@ async def test_copies_among_test_documents_count_once_to_gates(workshop: Worksho
     assert second.gates is not None
     figures = {verdict.gate: verdict.figures or {} for verdict in second.gates.verdicts}
     assert figures["calibrated"]["num_documents"] == number
-    # The two predict all alike: of so many documents the interval is as wide.
+    # The two predict all alike. Of so many documents none would be surer than this, and as one text
+    # is a third of the test set, the interval is wider still.
     alike = accuracy_difference(0, 0, number).interval
-    assert figures["max_accuracy_loss"]["low"] == pytest.approx(alike.low)
     assert report.comparison is not None
-    assert report.comparison.accuracy.difference.low == pytest.approx(alike.low)
+    low = report.comparison.accuracy.difference.low
+    assert figures["max_accuracy_loss"]["low"] == pytest.approx(low)
+    assert -1 < low < alike.low
 
 
 @pytest.mark.slow

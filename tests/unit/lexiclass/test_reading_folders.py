@@ -12,6 +12,7 @@ import pytest
 
 from lexiclass import InvalidParameters, LabelledText, Refusal, read_corpus
 from lexiclass.corpora import Columns, CorpusSummary
+from lexiclass.corpora.labels import class_name
 from tests.support.records import Record, labelled_texts
 
 
@@ -279,6 +280,44 @@ def test_labels_that_differ_in_form_only_are_warned_of(
 ) -> None:
     assert "differ in case or form only" in warned(*labels)
     assert not warned("a", "b")
+
+
+@pytest.mark.parametrize("name", ["po\u00ads", "po\u200ds", "\u200dpos", "p\u200bos", "p\u200eos"])
+def test_labels_that_differ_in_what_is_not_seen_are_warned_of_and_kept(name: str) -> None:
+    assert class_name(name) == name
+    assert f"differ in case or form only: 'pos', {name!r}" in warned("pos", name)
+
+
+@pytest.mark.parametrize("name", ["می\u200cخواهم", "👨\u200d👩\u200d👧", "🏴\U000e0067\U000e007f"])
+def test_joiners_and_tags_are_part_of_a_label(name: str) -> None:
+    assert class_name(f" {name} ") == name
+
+
+def test_flags_are_told_apart_by_their_tags() -> None:
+    assert not warned("🏴\U000e0067\U000e007f", "🏴\U000e0068\U000e007f")
+
+
+@pytest.mark.parametrize(
+    "around",
+    ["\u200e", "\u200f", "\u061c", "\u202a", "\u202c", "\u2066", "\u2069", "\u200b", "\ufeff"],
+)
+def test_marks_around_a_label_and_a_column_are_no_part_of_them(tmp_path: Path, around: str) -> None:
+    header, row = (
+        f"text,{around}label,split {around}",
+        f"a,{around} {around}pos{around},{around}test",
+    )
+    (tmp_path / "c.csv").write_text(f"{header}\n{row}\nb,pos,train\n")
+
+    records = labelled_texts(read_corpus(tmp_path / "c.csv"))
+
+    assert [(r.text, r.label, r.split) for r in records] == [
+        ("a", "pos", "test"),
+        ("b", "pos", "train"),
+    ]
+
+
+def test_labels_in_quotes_are_warned_of() -> None:
+    assert "have their quotes in them: '\"x\"'" in warned('"x"', "y")
 
 
 def test_reasons_are_summed_and_refusals_kept_to_a_bound() -> None:

@@ -148,6 +148,28 @@ def test_a_long_array_is_read_piece_by_piece(read: Read) -> None:
     assert texts(read(json.dumps(many), "c.json")) == [r["text"] for r in many]
 
 
+@pytest.mark.parametrize("before", ["", "\ufeff", "\n \r\n\t"])
+def test_an_array_in_a_line_of_any_length_is_read(
+    read: Read, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    monkeypatch.setattr("lexiclass.corpora.text_files._SHORTEST_LIMIT", 1000)
+    many = [{"text": f"text {n}", "label": "a"} for n in range(300)]
+
+    records = read(before + json.dumps(many), "c.json", max_bytes=100)
+
+    assert texts(records) == [each["text"] for each in many]
+
+
+@pytest.mark.parametrize("first", ["", '{"text": "a", "label": "b"}\n'])
+def test_a_long_line_that_is_no_array_is_refused(
+    read: Read, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    monkeypatch.setattr("lexiclass.corpora.text_files._SHORTEST_LIMIT", 1000)
+    long = json.dumps({"text": "x" * 1000, "label": "a"})
+    with pytest.raises(InvalidParameters, match="the line has more than 1,000 characters"):
+        read(first + long, "c.json", max_bytes=100)
+
+
 @pytest.mark.parametrize("keys", [("text", "label"), ("Text", "LABEL"), (" text ", "label")])
 def test_keys_are_found_in_any_case(read: Read, keys: tuple[str, str]) -> None:
     content = lines(*({keys[0]: r["text"], keys[1]: r["label"]} for r in RECORDS))

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from lexiclass.corpora.bare_names import bare
 from lexiclass.corpora.questions import RESPONSES, question_columns
 from lexiclass.errors import InvalidParameters
 
-_BYTE_ORDER_MARK: Final = "\ufeff"
 _SHOWN_CHARACTERS: Final = 200
 _LONGEST_NAME: Final = 1_000
 
@@ -119,8 +119,8 @@ class FoundColumns:
 
 
 def folded(name: str) -> str:
-    """A name as it is compared: in one Unicode form, without case, blanks and byte order mark."""
-    stripped = name.strip().strip(_BYTE_ORDER_MARK).strip()
+    """A name as it is compared: in one Unicode form, without case, and bare."""
+    stripped = bare(name)
     # To order the marks upon letters takes a time that grows with the square of their number.
     is_name = stripped.isascii() or len(stripped) <= _LONGEST_NAME
     return (unicodedata.normalize("NFC", stripped) if is_name else stripped).casefold()

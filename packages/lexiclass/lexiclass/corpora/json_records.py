@@ -40,11 +40,26 @@ def read_json(file: SourceFile, wanted: Wanted) -> Iterator[SourceRecord | Refus
     """
     text = TextFile.open(file, max_bytes=wanted.max_bytes)
     reader = _Reader(text, wanted)
+    if _is_array_of_a_long_line(text):
+        return reader.by_value()
     lines = ((number, line) for number, line in enumerate(text.lines(), start=1) if line.strip())
     first = list(islice(lines, _FIRST_LINES))
     if _is_an_object_a_line([line.strip() for _, line in first]):
         return reader.by_line(chain(first, lines))
     return reader.by_value()
+
+
+def _is_array_of_a_long_line(text: TextFile) -> bool:
+    """Whether a file begins with an array in a line that is too long to be read at once.
+
+    Programs write an array of any length without a line end.
+    """
+    with text.text() as characters:
+        line = characters.readline(text.max_line)
+        while line and not line.strip():
+            line = characters.readline(text.max_line)
+    is_long = len(line) == text.max_line and line[-1] not in "\r\n"
+    return is_long and line.lstrip(_BETWEEN).startswith("[")
 
 
 def _is_an_object_a_line(first: list[str]) -> bool:

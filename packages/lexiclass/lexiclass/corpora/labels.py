@@ -8,13 +8,14 @@ import unicodedata
 from functools import lru_cache
 from typing import Any, Final
 
+from lexiclass.corpora.bare_names import bare
+
 # What is longer is a text that stands in the column of the label.
 _LONGEST_LABEL: Final = 500
 # What pandas writes for a column of whole numbers with gaps: 1.0.
 _WHOLE_NUMBER: Final = re.compile(r"(-?[0-9]+)\.0+")
 # So many characters can become one in the form NFC.
 _MOST_COMPOSED: Final = 4
-_INVISIBLE: Final = "\ufeff\u200b\u2060"
 # Floats above this are further apart than 1.
 _LARGEST_EXACT: Final = 2**53
 
@@ -26,9 +27,9 @@ class UnusableLabel(ValueError):
 def class_name(value: Any) -> str | None:
     """Return the name of the class that a value of a source stands for.
 
-    Names are in Unicode's form NFC, without blanks around them; 1, 1.0 and "1.0" are the class 1,
-    true and false are those of JSON. Nothing, NaN and blanks are no label. A list of one is that
-    one.
+    Names are in Unicode's form NFC, without blanks and invisible marks around them; 1, 1.0 and
+    "1.0" are the class 1, true and false are those of JSON. Nothing, NaN and blanks are no label.
+    A list of one is that one.
 
     Raises:
         UnusableLabel: If it stands for none, or for several.
@@ -61,7 +62,7 @@ def _number(value: float) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _named(value: str) -> str | None:
-    name = value.strip().strip(_INVISIBLE).strip()
+    name = bare(value)
     # Marks upon a letter are put in order in a time that grows with the square of their number.
     if len(name) <= _LONGEST_LABEL * _MOST_COMPOSED:
         name = unicodedata.normalize("NFC", name)

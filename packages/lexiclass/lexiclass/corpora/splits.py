@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
+from lexiclass.corpora.bare_names import bare
 from lexiclass.corpora.columns import folded
 from lexiclass.corpora.records import LabelledText, Split
 from lexiclass.errors import InvalidParameters
@@ -34,7 +35,7 @@ def split_named_by(value: object, where: str) -> Split | None:
         InvalidParameters: If it is a name that is not known: whatever it means, the documents of
             it belong somewhere, and guessing would spoil the test.
     """
-    name = "" if value is None else str(value).strip()
+    name = "" if value is None else bare(str(value))
     if not name:
         return None
     split = named_split(name)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from lexiclass.corpora.bare_names import without_formats
 from lexiclass.corpora.records import REPLACED_BYTES, Record, Refusal
 from lexiclass.errors import listed
 
@@ -157,6 +158,12 @@ def _label_warnings(counts: Counter[str], *, multi_label: bool = False) -> list[
                 f"{_total(counts, names)} labels {what}: {listed(sorted(names))}; a document has "
                 "one class here"
             )
+    quoted = [name for name in counts if len(name) > 1 and name[0] == name[-1] == '"']
+    if quoted:
+        found.append(
+            f"{_total(counts, quoted)} labels have their quotes in them: {listed(sorted(quoted))}; "
+            "write no blank between a delimiter and a quote"
+        )
     forms: dict[str, list[str]] = {}
     for name in counts:
         forms.setdefault(_plain_form(name), []).append(name)
@@ -169,7 +176,8 @@ def _label_warnings(counts: Counter[str], *, multi_label: bool = False) -> list[
 
 
 def _plain_form(name: str) -> str:
-    plain = " ".join(unicodedata.normalize("NFKC", name).casefold().replace("_", " ").split())
+    seen = without_formats(unicodedata.normalize("NFKC", name))
+    plain = " ".join(seen.casefold().replace("_", " ").split())
     return str(int(plain)) if plain.isdecimal() and len(plain) < 20 else plain
 
 

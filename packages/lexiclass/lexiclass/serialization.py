@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import re
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
@@ -34,6 +35,10 @@ _SIZES: Final = {**{name: np.dtype(dtype).itemsize for name, dtype in _DTYPES.it
 # As the format has it: https://huggingface.co/docs/safetensors#format
 _LENGTH_BYTES: Final = 8
 _MAX_HEADER_BYTES: Final = 100_000_000
+
+# So many take no room; each of more takes 64 bytes and more, for 3 of a file, until it is refused.
+_FEW_NESTED: Final = 1_000
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\(?:.|\Z)[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
 
 _Size = Annotated[int, Field(ge=0, le=2**62)]
 
@@ -90,13 +95,20 @@ def read_json(path: Path) -> Any:
     return parse_json(read_regular(path), file=path.name)
 
 
+def _nests(data: bytes) -> bool:
+    return data.count(b"[") + data.count(b"{") > _FEW_NESTED
+
+
 def read_terms(path: Path) -> list[str]:
     """Read a JSON list of distinct strings.
 
     Raises:
         ModelCorrupt: If it is anything else.
     """
-    terms = read_json(path)
+    data = read_regular(path)
+    if _nests(data) and _nests(_STRING.sub(b"", data)):
+        raise ModelCorrupt(path.name, "not a list of strings")
+    terms = parse_json(data, file=path.name)
     if not isinstance(terms, list) or not all(map(str.__instancecheck__, terms)):
         raise ModelCorrupt(path.name, "not a list of strings")
     if len(set(terms)) != len(terms):

@@ -8,7 +8,6 @@ import io
 import lzma
 import os
 import shutil
-import stat
 import struct
 import tarfile
 import zipfile
@@ -16,12 +15,11 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, Generic, Self, TypeVar, cast
 
 from lexiclass.corpora.records import Refusal
 from lexiclass.corpora.sources import SourceFile
-from lexiclass.corpora.zip_names import restore_names
 from lexiclass.errors import InvalidParameters
 
 MemberT = TypeVar("MemberT")
@@ -37,7 +35,6 @@ _CHUNK: Final = 2**20
 _DEEPEST: Final = 101
 # What macOS adds to an archive.
 _RESOURCE_FORKS: Final = "__MACOSX"
-_ENCRYPTED: Final = 0x1  # PKWARE's APPNOTE, 4.4.4
 #: What Python's modules raise of an archive that is damaged, besides OSError.
 DAMAGES: Final = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OverflowError, EOFError,
@@ -50,7 +47,7 @@ def gunzipped(file: SourceFile) -> SourceFile:
 
     def open_unpacked() -> BinaryIO:
         packed = file.open()
-        return bounded(gzip.GzipFile(fileobj=packed), _limit(packed), file.name, packed)
+        return bounded(gzip.GzipFile(fileobj=packed), limit_of(packed), file.name, packed)
 
     return SourceFile(_without_gz(file.name), open_unpacked)
 
@@ -125,61 +122,6 @@ class ArchiveCorpus(ABC, Generic[MemberT]):
         """What a member holds, unpacked while it is read."""
 
 
-class ZipCorpus(ArchiveCorpus[zipfile.ZipInfo]):
-    """The files of a zip archive. A context manager.
-
-    Raises:
-        InvalidParameters: If it is damaged, or needs a password.
-    """
-
-    def __init__(self, file: SourceFile) -> None:
-        super().__init__(file.name)
-        packed = self._opened.enter_context(file.open())
-        self._left = _limit(packed)
-        try:
-            self._archive = self._opened.enter_context(zipfile.ZipFile(packed))
-        except (*DAMAGES, OSError) as error:
-            self.close()
-            raise damaged(self._name, error) from error
-        members = self._archive.infolist()
-        if len(members) > MOST_MEMBERS:
-            self.close()
-            raise InvalidParameters(f"{file.name}: holds more than {MOST_MEMBERS:,} files")
-        restore_names(members)
-        self._members = [member for member in members if self._is_wanted(member)]
-        if any(member.flag_bits & _ENCRYPTED for member in self._members):
-            self.close()
-            raise InvalidParameters(f"{file.name}: needs a password; unpack it first")
-
-    def _is_wanted(self, member: zipfile.ZipInfo) -> bool:
-        is_folder = member.filename.endswith(("/", "\\"))
-        return not (is_folder or is_hidden(self._parts(member)))
-
-    def _path(self, member: zipfile.ZipInfo) -> str:
-        return member.filename
-
-    def _parts(self, member: zipfile.ZipInfo) -> tuple[str, ...]:
-        # Some programs of Windows write its own separators.
-        return PurePosixPath(member.filename.replace("\\", "/")).parts
-
-    def _refusal(self, member: zipfile.ZipInfo) -> str:
-        is_link = stat.S_ISLNK(member.external_attr >> 16)
-        return leads_out(self._parts(member)) or ("a link" if is_link else "")
-
-    def _take_in(self, file: Path) -> None:
-        self._left -= file.stat().st_size
-
-    def _content(self, member: zipfile.ZipInfo) -> BinaryIO:
-        where = self._where(member)
-        try:
-            opened = self._archive.open(member)
-        except (*DAMAGES, OSError) as error:
-            if _is_of_the_disk(error):
-                raise
-            raise damaged(where, error) from error
-        return bounded(opened, self._left, where)
-
-
 def _shown_member(name: str) -> str:
     """A name of a member that can be shown and stored."""
     return name.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
@@ -225,13 +167,14 @@ def _without_gz(name: str) -> str:
     return name[:-3] if name.lower().endswith(".gz") else name
 
 
-def _limit(packed: BinaryIO) -> int:
+def limit_of(packed: BinaryIO) -> int:
+    """Bytes that an archive may unpack to."""
     size = packed.seek(0, os.SEEK_END)
     packed.seek(0)
     return max(_SMALL_BYTES, _MAX_RATIO * size)
 
 
-def _is_of_the_disk(error: Exception) -> bool:
+def is_of_the_disk(error: Exception) -> bool:
     """Whether it is the disk that can't be read: EINVAL is of a place before the file's start."""
     return isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}
 
@@ -267,7 +210,7 @@ class _Bounded(io.RawIOBase):
         try:
             data = self._source.read(len(buffer))
         except (*DAMAGES, OSError) as error:
-            if isinstance(error, InvalidParameters) or _is_of_the_disk(error):
+            if isinstance(error, InvalidParameters) or is_of_the_disk(error):
                 raise
             raise damaged(self._name, error) from error
         self._left -= len(data)

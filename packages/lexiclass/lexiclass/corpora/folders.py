@@ -7,10 +7,11 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from lexiclass.corpora.columns import Columns, FoundColumns, shown_names
-from lexiclass.corpora.documents import DocumentReader, FileDocument, UnreadableFile
+from lexiclass.corpora.columns import Columns, shown_names
+from lexiclass.corpora.documents import DocumentReader
+from lexiclass.corpora.folder_loading import FolderLoader
 from lexiclass.corpora.labels import UnusableLabel, class_name
 from lexiclass.corpora.parquet_folders import is_of_parquet, read_parquet_folder
 from lexiclass.corpora.records import Refusal
@@ -18,12 +19,9 @@ from lexiclass.corpora.shared_code_page import SharedCodePage
 from lexiclass.corpora.sources import SourceFile, SourceRecord, Wanted, shown_name
 from lexiclass.corpora.splits import named_split
 from lexiclass.corpora.tables import read_table
-from lexiclass.corpora.walking import leads_out, visible_children, walk
+from lexiclass.corpora.walking import visible_children, walk
 from lexiclass.errors import InvalidParameters, listed
 from lexiclass.extraction import DOCUMENT_FORMATS
-
-#: Remark on a document of a class folder.
-SPLIT_AS_CLASS: Final = "of a class that is called like a split"
 
 _DOCUMENT_ENDINGS: Final = {".txt"}.union(*(known.endings for known in DOCUMENT_FORMATS))
 # What could be a document as well: workbooks and Parquet files are none.
@@ -32,7 +30,7 @@ _LABEL_FILES: Final = ("labels.tsv", "labels.csv")
 # Of a file, in bytes; to order the marks upon letters takes a time that grows with their square.
 _LONGEST_NAME: Final = 1_000
 _WORD: Final = re.compile(r"[-_. ]+")
-_Form = Callable[[Path, "_Loader"], Iterator[SourceRecord | Refusal]]
+_Form = Callable[[Path, "FolderLoader"], Iterator[SourceRecord | Refusal]]
 
 
 def read_folder(path: Path, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
@@ -45,7 +43,7 @@ def read_folder(path: Path, wanted: Wanted) -> Iterator[SourceRecord | Refusal]:
     read = _form_of(path, wanted)
     code_page = SharedCodePage(lambda: walk(path))
     with DocumentReader(wanted.max_bytes, code_page, wanted.document_format) as reader:
-        yield from read(path, _Loader(path, wanted, reader))
+        yield from read(path, FolderLoader(path, wanted, reader))
 
 
 def _form_of(path: Path, wanted: Wanted) -> _Form:
@@ -127,11 +125,11 @@ def _split_name(folder: Path, beside: list[Path]) -> str:
     return names[beside.index(folder)]
 
 
-def _parquet_rows(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refusal]:
+def _parquet_rows(path: Path, loader: FolderLoader) -> Iterator[SourceRecord | Refusal]:
     return read_parquet_folder(path, loader.wanted, loader.where)
 
 
-def _split_folders(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refusal]:
+def _split_folders(path: Path, loader: FolderLoader) -> Iterator[SourceRecord | Refusal]:
     children = visible_children(path)
     folders = [child for child in children if child.is_dir()]
     for child in children:
@@ -144,7 +142,7 @@ def _split_folders(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refus
             yield from _class_folders(child, inside)
 
 
-def _class_folders(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refusal]:
+def _class_folders(path: Path, loader: FolderLoader) -> Iterator[SourceRecord | Refusal]:
     for child in visible_children(path):
         if not child.is_dir():
             yield Refusal(loader.where(child), "a file beside the class folders")
@@ -165,7 +163,7 @@ def _is_no_name(label: str) -> bool:
         return False
 
 
-def _texts(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refusal]:
+def _texts(path: Path, loader: FolderLoader) -> Iterator[SourceRecord | Refusal]:
     for file in _files(path):
         yield from loader.load(file, where=loader.where(file), id=loader.id(file))
 
@@ -179,7 +177,7 @@ def _labels_of(path: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _labelled_texts(path: Path, loader: _Loader) -> Iterator[SourceRecord | Refusal]:
+def _labelled_texts(path: Path, loader: FolderLoader) -> Iterator[SourceRecord | Refusal]:
     labels = _labels_of(path)
     if labels is None:
         return
@@ -236,73 +234,3 @@ def _composed(name: str) -> str:
 
 def _files(path: Path) -> list[Path]:
     return [child for child in visible_children(path) if not child.is_dir()]
-
-
-class _Loader:
-    """Reads the files of a corpus, and none outside of it."""
-
-    def __init__(
-        self, corpus: Path, wanted: Wanted, reader: DocumentReader, split: str | None = None
-    ) -> None:
-        self._corpus = corpus
-        self.wanted = wanted
-        self._reader = reader
-        self._split = split
-
-    def within(self, split: str) -> _Loader:
-        """The same for the folder of a split."""
-        return _Loader(self._corpus, self.wanted, self._reader, split)
-
-    def where(self, file: Path) -> str:
-        """A file's name in the corpus."""
-        return shown_name(file, self._corpus)
-
-    def id(self, file: Path) -> str:
-        """What a file is called in a corpus that has no class folders."""
-        return self.where(file).removesuffix(".txt")
-
-    def load(
-        self,
-        file: Path,
-        *,
-        where: str,
-        id: str,  # noqa: A002
-        label: str | None = None,
-        row: tuple[SourceRecord, FoundColumns] | None = None,
-    ) -> Iterator[SourceRecord | Refusal]:
-        # A corpus from elsewhere may bring a link to any file of this machine.
-        if leads_out(file, self._corpus):
-            yield Refusal(where, "a link that leads out of the corpus")
-            return
-        if file.is_dir():
-            yield Refusal(where, "a link to a folder, which is not followed")
-            return
-        for document in self._reader.read(file):
-            part = "" if document.line is None else f":{document.line}"
-            if isinstance(document, UnreadableFile):
-                yield Refusal(where + part, document.reason)
-            else:
-                yield self._record(document, where + part, id + part, label, row)
-
-    def _record(
-        self,
-        document: FileDocument,
-        where: str,
-        id: str,  # noqa: A002
-        label: str | None,
-        row: tuple[SourceRecord, FoundColumns] | None,
-    ) -> SourceRecord:
-        columns = self.wanted.columns
-        values: dict[str, Any] = {columns.text: document.text, columns.id or "id": id}
-        values |= dict.fromkeys(columns.labels.values(), label)
-        if row is not None:
-            record, found = row
-            for field, column in found.labels.items():
-                values[columns.labels[field]] = record.values.get(column or "")
-            values[columns.split or "split"] = record.values.get(found.split or "")
-        if self._split is not None:
-            values[columns.split or "split"] = self._split
-        remarks = document.remarks
-        if self._split is None and label is not None and named_split(label) is not None:
-            remarks += (SPLIT_AS_CLASS,)
-        return SourceRecord(where, values, document.encoding, remarks, document.metadata)

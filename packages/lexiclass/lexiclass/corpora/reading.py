@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Final
 
-from lexiclass.corpora.archives import ZipCorpus, gunzipped
+from lexiclass.corpora.archives import gunzipped
 from lexiclass.corpora.columns import Columns
 from lexiclass.corpora.documents import FORCED_FORMATS
 from lexiclass.corpora.exports.records import read_exports
@@ -26,6 +26,7 @@ from lexiclass.corpora.tables import read_table
 from lexiclass.corpora.tars import TarCorpus
 from lexiclass.corpora.test_sets import for_testing, for_training
 from lexiclass.corpora.workbooks import read_workbook
+from lexiclass.corpora.zips import ZipCorpus
 from lexiclass.errors import InvalidParameters
 from lexiclass.extraction import DOCUMENT_FORMATS, HEAD_BYTES, DocumentFormat, recognise
 from lexiclass.extraction.formats import (

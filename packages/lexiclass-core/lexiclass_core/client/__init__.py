@@ -15,6 +15,7 @@ from lexiclass_core.client.dead_tasks import DeadLetterSelection, DeadTask, Hand
 from lexiclass_core.client.documents import AddedDocuments, AsyncDocuments, Documents
 from lexiclass_core.client.errors import (
     BrokerUnavailable,
+    ClientClosed,
     DatabaseUnavailable,
     StorageNotGiven,
     TaskFailed,
@@ -60,6 +61,7 @@ __all__ = [
     "BrokerUnavailable",
     "Change",
     "ChangeRefused",
+    "ClientClosed",
     "Counts",
     "DatabaseUnavailable",
     "DeadLetterSelection",

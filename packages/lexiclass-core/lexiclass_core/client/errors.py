@@ -5,6 +5,7 @@
     TaskClientError
     ├── BrokerUnavailable    Redis could not be reached
     ├── DatabaseUnavailable  PostgreSQL could not be reached, or gave up on a transaction
+    ├── ClientClosed         the client was closed
     ├── TaskNotFinished      no result yet
     ├── TaskFailed           the task ended failed or cancelled; carries its error
     └── StorageNotGiven      nobody has said where texts and reports lie
@@ -20,6 +21,13 @@ class BrokerUnavailable(TaskClientError):
 
 class DatabaseUnavailable(TaskClientError):
     """PostgreSQL could not be reached, or gave up on a transaction: the same can succeed later."""
+
+
+class ClientClosed(TaskClientError):
+    """The client was closed, or is being closed by another thread."""
+
+    def __init__(self) -> None:
+        super().__init__("the client was closed: make another one")
 
 
 class TaskNotFinished(TaskClientError):

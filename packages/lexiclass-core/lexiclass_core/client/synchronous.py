@@ -1,9 +1,7 @@
 """The task client for code without an event loop."""
 
-import asyncio
-import os
+import logging
 import queue
-import threading
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent import futures
 from contextlib import aclosing, suppress
@@ -16,7 +14,9 @@ from lexiclass_core.client.base import BaseTaskClient
 from lexiclass_core.client.blocking import blocking
 from lexiclass_core.client.dead_letters import DeadLetters
 from lexiclass_core.client.documents import Documents
+from lexiclass_core.client.errors import ClientClosed
 from lexiclass_core.client.handles import RequestFor, ResultT, TaskHandle
+from lexiclass_core.client.loops import LONGEST_DEAF_S, OwnLoop, end_others
 from lexiclass_core.client.model_versions import Models
 from lexiclass_core.client.queues import Queues
 from lexiclass_core.client.requests import SubmitsRequests
@@ -34,9 +34,7 @@ T = TypeVar("T")
 
 _STOP_TIMEOUT_S: Final = 5.0
 
-# A signal that comes just before a thread begins to wait does not wake it, nor does one that the
-# kernel gives another thread: Python runs its handler once the wait is over.
-_LONGEST_DEAF_S: Final = 0.5
+_log: Final = logging.getLogger(__name__)
 
 
 class TaskClient(SubmitsRequests[CallersSession, TaskSnapshot]):
@@ -89,15 +87,7 @@ class TaskClient(SubmitsRequests[CallersSession, TaskSnapshot]):
 
     def _serve(self, client: BaseTaskClient) -> None:
         self._asynchronous = client
-        self._open_loop()
-
-    def _open_loop(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="lexiclass-task-client", daemon=True
-        )
-        self._thread.start()
-        self._pid = os.getpid()
+        self._loop = OwnLoop("lexiclass-task-client")
 
     def __enter__(self) -> Self:
         return self
@@ -108,16 +98,10 @@ class TaskClient(SubmitsRequests[CallersSession, TaskSnapshot]):
     def close(self) -> None:
         """Close every connection and end the loop's thread; a second time it does nothing.
 
-        Whoever waits in another thread gets a :class:`concurrent.futures.CancelledError`.
+        Whoever waits in another thread gets a :class:`concurrent.futures.CancelledError`, whoever
+        calls from now on :class:`ClientClosed`.
         """
-        if self._loop.is_closed():
-            return
-        try:
-            self._run(self._close())
-        finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
+        self._loop.close(self._close())
 
     def submit(
         self,
@@ -192,9 +176,9 @@ class TaskClient(SubmitsRequests[CallersSession, TaskSnapshot]):
             finally:
                 events.put(None)
 
-        future = self._begin(pass_on())
+        future = self._loop.begin(pass_on())
         try:
-            while (event := _next(events)) is not None:
+            while (event := _next(events, future)) is not None:
                 yield event
             future.result()
         finally:
@@ -207,37 +191,28 @@ class TaskClient(SubmitsRequests[CallersSession, TaskSnapshot]):
     async def _close(self) -> None:
         try:
             await self._asynchronous.sent()
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for other in others:
-                other.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            await end_others()
             await self._asynchronous.close()
         finally:
             if self._engine is not None:
                 await self._engine.dispose()
 
     def _send_soon(self, envelopes: Sequence[Envelope]) -> None:
-        self._begin(self._asynchronous.send_soon(envelopes))
-
-    def _begin(self, coroutine: Coroutine[Any, Any, T]) -> futures.Future[T]:
-        if os.getpid() != self._pid:
-            # The thread is the parent's, and so is what waits in its loop, which is kept.
-            self._loop_of_parent = self._loop
-            self._open_loop()
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            self._loop.begin(self._asynchronous.send_soon(envelopes))
+        except ClientClosed as error:
+            # The caller has committed, whatever becomes of the message.
+            _log.warning("committed tasks wait in their rows to be sent: %s", error)
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        future = self._begin(coroutine)
-        try:
-            while not futures.wait([future], timeout=_LONGEST_DEAF_S).done:
-                pass
-            return future.result()
-        except KeyboardInterrupt:
-            future.cancel()
-            raise
+        return self._loop.run(coroutine)
 
 
-def _next(events: queue.SimpleQueue[T]) -> T:
+def _next(events: queue.SimpleQueue[T | None], future: futures.Future[None]) -> T | None:
     while True:
+        is_over = future.done()
         with suppress(queue.Empty):
-            return events.get(timeout=_LONGEST_DEAF_S)
+            return events.get(timeout=0 if is_over else LONGEST_DEAF_S)
+        # One that was cancelled before it began says nothing.
+        if is_over:
+            return None

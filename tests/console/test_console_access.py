@@ -23,6 +23,14 @@ PAGES = (
 )  # fmt: skip
 
 
+BEHIND_A_PROXY = ConsoleSettings.model_validate(
+    {
+        "proxy": {"header": "X-User", "networks": ["127.0.0.0/8"], "role": "operator"},
+        "accounts": {"Jürgen": {"role": "viewer"}, "Łukasz": {"role": "admin"}},
+    }
+)
+
+
 @pytest.mark.parametrize("path", PAGES)
 async def test_a_stranger_is_asked_who_they_are_whatever_they_ask_for(
     stranger: httpx.AsyncClient, path: str
@@ -201,6 +209,46 @@ async def test_a_proxy_is_believed_from_its_networks_alone(
     async with browser(app) as client:
         answer = await client.get("/", headers=headers)
     assert answer.url.path == path
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Jürgen", "Jürgen viewer"),
+        ("Łukasz", "Łukasz admin"),
+        ("anna", "anna operator"),
+        ("Владимир", "Владимир operator"),
+    ],
+)
+async def test_a_proxy_names_people_in_any_script(
+    database_uri: str, broker_url: str, name: str, shown: str
+) -> None:
+    app = create_console(database_uri=database_uri, broker_url=broker_url, settings=BEHIND_A_PROXY)
+    async with browser(app) as client:
+        answer = await client.get("/", headers=[(b"X-User", name.encode())])
+    assert answer.url.path == "/"
+    assert shown in words(answer)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Jürgen".encode("latin-1"), "is not UTF-8"),
+        (b"anna\xc2\x81", "characters that no name has"),
+        (b"a" * 201, "longer than 200 characters"),
+    ],
+)
+async def test_what_is_no_name_of_a_proxy_is_refused_with_the_reason(
+    database_uri: str, broker_url: str, name: bytes, said: str
+) -> None:
+    app = create_console(database_uri=database_uri, broker_url=broker_url, settings=BEHIND_A_PROXY)
+    async with browser(app) as client:
+        answer = await client.get("/", headers=[(b"X-User", name)])
+        assert answer.status_code == 403
+        assert said in words(answer)
+        headers = [(b"X-User", name), (b"Sec-Fetch-Site", b"same-origin")]
+        answer = await client.post("/actions/queue.pause", data={"x": ""}, headers=headers)
+        assert answer.status_code == 403
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "", "localhost:80:80"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, get_origin
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -47,7 +48,8 @@ async def _act(request: Request, form_pages: Mapping[str, Show]) -> Response:
         given = {name: values[-1] for name, values in fields.items()}
         return await refused_form(request, show, given, refused.problems)
     if done is None:
-        return RedirectResponse(link(request, "login", {"next": back}), status_code=303)
+        asked = {"next": _page_of_form(request) or back, "lost": 1}
+        return RedirectResponse(link(request, "login", asked), status_code=303)
     outcome, user, entry = done
     if outcome.after_commit is not None and (ended := await outcome.after_commit()) is not None:
         async with Console.of(request).writing() as session:
@@ -107,6 +109,20 @@ def _read(action: Action, fields: dict[str, list[str]]) -> Form:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, problem["loc"]))
         raise HTTPException(422, f"{where}: {problem['msg']}") from None
+
+
+def _page_of_form(request: Request) -> str | None:
+    """The page that a form was sent from, by its ``Referer``; None if that does not say."""
+    try:
+        sent_from = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return None
+    if sent_from.netloc != request.headers.get("host"):
+        return None
+    address = local_address(sent_from._replace(scheme="", netloc="").geturl(), request)
+    # Where a form was refused, its page is the answer of an action, which nobody can look at.
+    actions = f"{link(request, 'overview')}actions/"
+    return None if address.startswith(actions) else address
 
 
 def local_address(given: str, request: Request) -> str:

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,7 +26,11 @@ _END: Final = "."
 async def user_behind(
     request: Request, settings: ConsoleSettings, session: AsyncSession
 ) -> User | None:
-    """Whose session a request is of, or whom the proxy names; None for a stranger."""
+    """Whose session a request is of, or whom the proxy names; None for a stranger.
+
+    Raises:
+        HTTPException: If what the proxy says is no name.
+    """
     if settings.proxy is not None and (name := _named_by(request, settings.proxy)):
         account = settings.accounts.get(name)
         return User(name, account.role if account is not None else settings.proxy.role)
@@ -58,9 +63,25 @@ def _named_by(request: Request, proxy: ProxyLogin) -> str | None:
         return None
     names = request.headers.getlist(proxy.header)
     # Two of them: one is not the proxy's.
-    if len(names) != 1 or not names[0].isprintable() or len(names[0]) > _LONGEST_NAME:
+    if len(names) != 1:
         return None
-    return names[0].strip() or None
+    try:
+        # Bytes of headers are read as Latin-1, which proxies do not write names in.
+        name = names[0].encode("latin-1").decode().strip()
+    except UnicodeDecodeError:
+        raise _no_name(proxy, "is not UTF-8") from None
+    if not name.isprintable():
+        raise _no_name(proxy, "holds characters that no name has")
+    if len(name) > _LONGEST_NAME:
+        raise _no_name(proxy, f"is longer than {_LONGEST_NAME} characters")
+    return name or None
+
+
+def _no_name(proxy: ProxyLogin, why: str) -> HTTPException:
+    return HTTPException(
+        403,
+        f"The proxy says in {proxy.header} who you are, and that {why}: nobody is let in by it.",
+    )
 
 
 def set_session(response: Response, request: Request, token: str, lasts_s: float) -> None:

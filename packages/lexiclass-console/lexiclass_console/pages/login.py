@@ -89,6 +89,7 @@ def _form(request: Request, *, token: str = "", problem: str = "", status: int =
         "problem": problem,
         "has_passwords": Console.of(request).settings.has_passwords,
         "next": request.query_params.get("next", ""),
+        "is_lost": bool(request.query_params.get("lost")),
     }
     page = ENVIRONMENT.get_template("login.html").render(values)
     return HTMLResponse(page, status_code=status)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from lexiclass_core.documents.errors import DocumentNotFound, FieldNotFound
 from lexiclass_core.documents.fields import create_classes
 from lexiclass_core.documents.values import Label
-from lexiclass_core.models import Document, DocumentLabel, Field
+from lexiclass_core.models import Document, DocumentLabel, Field, FieldClass
 
 
 class LabelCounts(NamedTuple):
@@ -75,6 +75,23 @@ async def add_labels(session: AsyncSession, field_id: int, classes: Mapping[int,
         },
     )
     return {document_id for (document_id,) in rows}
+
+
+async def locked_label(
+    session: AsyncSession, field_id: int, document_id: int
+) -> tuple[int, str] | None:
+    """Id and name of the class that a document has in a field; None without a label.
+
+    Nobody else changes that label until the end of the transaction.
+    """
+    rows = await session.execute(
+        select(FieldClass.id, FieldClass.name)
+        .join(DocumentLabel, DocumentLabel.class_id == FieldClass.id)
+        .where(DocumentLabel.document_id == document_id, DocumentLabel.field_id == field_id)
+        .with_for_update(of=DocumentLabel)
+    )
+    found = rows.first()
+    return None if found is None else (found.id, found.name)
 
 
 async def remove_label(

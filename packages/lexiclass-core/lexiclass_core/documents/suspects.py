@@ -40,6 +40,7 @@ class SuspectLabel:
     content_path: str | None
     external_id: str | None
     label: str
+    class_id: int
     suggested: str
     suggested_class_id: int
     score: float

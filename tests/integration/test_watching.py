@@ -314,6 +314,21 @@ async def test_no_watcher_leaves_a_connection_behind(
     assert await server.pubsub_channels() == []
 
 
+async def test_many_watchers_leave_connections_for_others(
+    client: AsyncTaskClient, server: redis.asyncio.Redis
+) -> None:
+    task = await client.index(7)
+    watchers = [client.watch(task.id) for _ in range(110)]
+    try:
+        await asyncio.gather(*(anext(watcher) for watcher in watchers))
+
+        assert await listeners(server) == len(watchers)
+        assert await client.broker_answers()
+    finally:
+        for watcher in watchers:
+            await watcher.aclose()
+
+
 async def test_a_task_that_is_not_there_is_not_watched(
     client: AsyncTaskClient, server: redis.asyncio.Redis
 ) -> None:

@@ -19,9 +19,9 @@ from lexiclass_core.client.dead_letters import AsyncDeadLetters
 from lexiclass_core.client.documents import AsyncDocuments
 from lexiclass_core.client.errors import BrokerUnavailable, DatabaseUnavailable
 from lexiclass_core.client.live import LiveFeed
-from lexiclass_core.client.messages import Sender
 from lexiclass_core.client.model_versions import AsyncModels
 from lexiclass_core.client.queues import AsyncQueues
+from lexiclass_core.client.sending import ClientSender
 from lexiclass_core.client.sessions import CallersAsyncSession, async_session_of
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
 from lexiclass_core.db import create_engine
@@ -100,7 +100,7 @@ class AsyncTaskClient(BaseTaskClient):
         signer = Signer.of(signing_keys)
         self._connections = Connections(
             engine,
-            partial(Sender, broker_url, namespace, signer),
+            partial(ClientSender, broker_url, namespace, signer),
             partial(LiveFeed, broker_url, namespace),
         )
         self._sending: set[asyncio.Task[None]] = set()
@@ -185,7 +185,7 @@ class AsyncTaskClient(BaseTaskClient):
     async def _send(self, envelopes: Mapping[int, Envelope]) -> None:
         for task_id, envelope in envelopes.items():
             try:
-                await asyncio.to_thread(self._connections.sender.send, envelope)
+                await self._connections.sender.deliver(envelope)
             except BrokerUnavailable as error:
                 _log.warning("task %d waits in its row to be sent: %s", task_id, error)
 

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lexiclass_core.client.live import LiveFeed
-from lexiclass_core.client.messages import Sender
+from lexiclass_core.client.sending import ClientSender
 from lexiclass_core.db import SessionFactory, create_session_factory
 from lexiclass_core.queueing.messages import MessageStore
 
@@ -20,7 +20,7 @@ class Connections:
     def __init__(
         self,
         engine: AsyncEngine,
-        open_sender: Callable[[], Sender],
+        open_sender: Callable[[], ClientSender],
         open_live: Callable[[], LiveFeed],
     ) -> None:
         self._engine: Final = engine
@@ -38,7 +38,7 @@ class Connections:
         return self._sessions
 
     @property
-    def sender(self) -> Sender:
+    def sender(self) -> ClientSender:
         """Sends messages."""
         self._leave_those_of_a_parent()
         return self._sender

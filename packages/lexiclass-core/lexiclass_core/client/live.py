@@ -14,6 +14,9 @@ _log: Final = logging.getLogger(__name__)
 
 _CONNECT_TIMEOUT_S: Final = 2.0
 _ANSWER_TIMEOUT_S: Final = 2.0
+# Each watcher has one of its own, so that a pool of redis-py's 100 had none left for others. How
+# many there may be is for Redis to say.
+_MOST_CONNECTIONS: Final = 2**31
 
 
 class LiveFeed:
@@ -41,6 +44,7 @@ class LiveFeed:
             # cancellation that comes when it is done: https://github.com/python/cpython/pull/98518
             socket_timeout=None,
             retry=Retry(NoBackoff(), 0),
+            max_connections=_MOST_CONNECTIONS,
         )
 
     @asynccontextmanager

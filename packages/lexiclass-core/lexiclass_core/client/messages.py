@@ -65,8 +65,8 @@ class Sender:
             broker_url,
             socket_connect_timeout=_CONNECT_TIMEOUT_S,
             socket_timeout=_ANSWER_TIMEOUT_S,
-            # Once more, for a connection that has died in the pool.
-            retry=Retry(NoBackoff(), 1),
+            # Once more, for a connection that has died in the pool; not where Redis hangs.
+            retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),
         )
         self._broker = RedisBroker(
             client=client, namespace=namespace, middleware=[], maintenance_chance=0

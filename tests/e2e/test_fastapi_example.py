@@ -23,6 +23,8 @@ from tests.support.house import House
 from tests.support.served import PREFIX, console_of, login_link
 from tests.support.workers import wait_until
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -112,7 +114,6 @@ def test_a_task_goes_from_a_request_to_its_result(api: httpx.Client, house: Hous
         assert list(events(api, task["id"]))[-1][1]["status"] == "succeeded"
 
 
-@pytest.mark.slow
 def test_a_report_is_served_as_it_was_written_and_nothing_in_it_runs(
     api: httpx.Client, house: House
 ) -> None:
@@ -195,7 +196,6 @@ def test_what_is_wrong_has_a_status_of_its_own(api: httpx.Client) -> None:
         assert (refused.status_code, bool(refused.json()["detail"])) == (422, True)
 
 
-@pytest.mark.slow
 def test_a_database_that_is_away_is_a_503(house: House, tmp_path: Path) -> None:
     nowhere = f"postgresql+asyncpg://user:hunter2@127.0.0.1:{free_port()}/lexiclass"
     with served({**house.environment, "DATABASE_URI": nowhere}, tmp_path / "log") as api:
@@ -230,7 +230,6 @@ def test_a_browser_that_goes_away_leaves_nothing_behind(api: httpx.Client, house
     house.sender.broker.flush("indexing")
 
 
-@pytest.mark.slow
 def test_the_example_needs_neither_the_worker_nor_the_library() -> None:
     code = (
         "import sys, fastapi_app; fastapi_app.create_app(); "
@@ -243,7 +242,6 @@ def test_the_example_needs_neither_the_worker_nor_the_library() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.slow
 def test_the_console_is_mounted_under_a_path(api: httpx.Client, house: House) -> None:
     project = house.project()
     task_id = api.post("/index", json={"project_id": project.project_id}).json()["id"]

@@ -90,6 +90,7 @@ def test_the_dramatiq_script_works_from_any_folder_and_takes_only_its_queues(
     assert [file for file in elsewhere.iterdir() if not file.name.startswith(".coverage.")] == []
 
 
+@pytest.mark.slow
 def test_a_stopped_worker_hands_its_task_back_and_leaves_no_process(
     own_house: House, foreign_modules: Path
 ) -> None:

@@ -52,6 +52,7 @@ def wheel(built: Path, name: str) -> zipfile.ZipFile:
     return zipfile.ZipFile(next(built.glob(f"{name.replace('-', '_')}-[0-9]*.whl")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLACES)
 def test_a_wheel_holds_every_file_of_its_packages_and_nothing_else(built: Path, name: str) -> None:
     with wheel(built, name) as archive:
@@ -68,6 +69,7 @@ def test_a_wheel_holds_every_file_of_its_packages_and_nothing_else(built: Path, 
         assert f"{package}/py.typed" in found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLACES)
 def test_a_wheels_metadata_is_complete(built: Path, name: str) -> None:
     with wheel(built, name) as archive:
@@ -85,6 +87,7 @@ def test_a_wheels_metadata_is_complete(built: Path, name: str) -> None:
     assert len(metadata.get_payload()) > 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLACES)
 def test_a_source_distribution_holds_what_the_wheel_needs(built: Path, name: str) -> None:
     path = next(built.glob(f"{name.replace('-', '_')}-[0-9]*.tar.gz"))
@@ -97,6 +100,7 @@ def test_a_source_distribution_holds_what_the_wheel_needs(built: Path, name: str
         assert f"{package}/__init__.py" in names
 
 
+@pytest.mark.slow
 def test_the_command_is_installed(built: Path) -> None:
     with wheel(built, "lexiclass-worker") as archive:
         (path,) = (path for path in archive.namelist() if path.endswith("entry_points.txt"))

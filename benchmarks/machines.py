@@ -217,10 +217,11 @@ class Site:
 
         return asyncio.run(fetch())
 
-    def open_chunks(self, task: TaskSnapshot) -> list[str]:
-        """Return the statuses of a task's chunks."""
-        rows = self.ask("SELECT status FROM task WHERE parent_id = $1", task.id)
-        return [row["status"] for row in rows]
+    def chunks(self, task: TaskSnapshot) -> tuple[set[str], set[int]]:
+        """Return the statuses of a task's chunks, and which processes are at one."""
+        rows = self.ask("SELECT status, lease_owner FROM task WHERE parent_id = $1", task.id)
+        owners = [row["lease_owner"] for row in rows if row["lease_owner"] is not None]
+        return {row["status"] for row in rows}, {int(owner.split(":")[1]) for owner in owners}
 
 
 @contextmanager
@@ -362,9 +363,11 @@ def work_alone(site: Site, project: ImportReport, model: Path) -> Outcome:
 
 
 def _kill_in_the_middle(site: Site, task: TaskSnapshot, victim: Machine) -> None:
-    """Kill a machine once some chunks are done, others run and others wait."""
-    wanted = {"succeeded", "started", "pending"}
-    while not wanted <= set(site.open_chunks(task)):
+    """Kill a machine that is at a chunk once some are done and others wait."""
+    while True:
+        statuses, working = site.chunks(task)
+        if {"succeeded", "pending"} <= statuses and working & set(_session(victim.process.pid)):
+            break
         time.sleep(0.02)
     victim.end(signal.SIGKILL)
 

@@ -10,9 +10,11 @@ link that lets in once.
 """
 
 import os
+import string
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Annotated, Any, Literal, TypedDict, cast
+from urllib.parse import quote
 
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -179,7 +181,9 @@ class Submit:
             delay_s=self._delay_s,
         )
         self._response.headers["Location"] = f"/tasks/{task.id}"
-        self._response.headers["X-Correlation-ID"] = task.correlation_id or task.message_id
+        # A header holds no more than ASCII, whatever a task of before was submitted with.
+        told = quote(task.correlation_id or task.message_id, safe=string.punctuation)
+        self._response.headers["X-Correlation-ID"] = told
         return task
 
 

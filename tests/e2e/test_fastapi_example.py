@@ -14,6 +14,7 @@ import httpx
 import pytest
 import redis
 
+from lexiclass_core.client import TaskClient
 from lexiclass_worker.config import export_environment
 from lexiclass_worker.embedded.process import free_port
 from tests.support.console import OURS
@@ -112,6 +113,22 @@ def test_a_task_goes_from_a_request_to_its_result(api: httpx.Client, house: Hous
     for path, extra in (("/evaluate", {}), ("/predict", {"document_ids": project.test_ids})):
         task = api.post(path, json={**ids(project), **extra}).json()
         assert list(events(api, task["id"]))[-1][1]["status"] == "succeeded"
+
+
+def test_a_correlation_id_that_no_header_holds_is_written_in_ascii(
+    api: httpx.Client, house: House
+) -> None:
+    project_id = house.project().project_id
+    with TaskClient(
+        database_uri=house.environment["DATABASE_URI"],
+        broker_url=house.environment["DRAMATIQ__BROKER_URL"],
+    ) as client:
+        task = client.index(project_id, idempotency_key="key", correlation_id="訓練 1\n")
+    headers = {"Idempotency-Key": "key"}
+    again = api.post("/index", json={"project_id": project_id}, headers=headers)
+
+    assert (again.status_code, again.json()["id"]) == (202, task.id)
+    assert again.headers["X-Correlation-ID"] == "%E8%A8%93%E7%B7%B4%201%0A"
 
 
 def test_a_report_is_served_as_it_was_written_and_nothing_in_it_runs(

@@ -244,8 +244,9 @@ async def test_waiting_ends_with_the_task(client: AsyncTaskClient, workshop: Wor
 async def test_waiting_for_too_long_is_a_timeout(client: AsyncTaskClient) -> None:
     task = await client.submit(IndexDocuments(project_id=7))
 
-    with pytest.raises(TimeoutError):
-        await client.wait(task.id, timeout_s=0.2, poll_interval_s=0.01)
+    says = f"task {task.id} is not final after 1 s: it is pending"
+    with pytest.raises(TimeoutError, match=says):
+        await client.wait(task.id, timeout_s=1, poll_interval_s=0.01)
 
 
 # Typed requests and how they are submitted

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from lexiclass_core.client import AsyncTaskClient, TaskClient, TaskEvent, TaskNotFound
 from lexiclass_core.events import live_key
 from lexiclass_core.models import TaskStatus
-from lexiclass_core.schemas import Request
+from lexiclass_core.schemas import IndexDocuments, Request
 from lexiclass_worker.embedded.process import free_port
 from lexiclass_worker.execution.context import TaskContext
 from lexiclass_worker.execution.live_events import LiveEvents
@@ -343,6 +343,30 @@ async def test_a_task_that_takes_too_long_is_a_timeout(client: AsyncTaskClient) 
 
     with pytest.raises(TimeoutError, match=r"not final after 0\.3 s"):
         await _collect(client, task.id, timeout_s=0.3)
+
+
+async def test_whoever_waits_for_no_time_looks_once(client: AsyncTaskClient) -> None:
+    task = await client.index(7)
+    await client.cancel(task.id)
+
+    (event,) = await _collect(client, task.id, timeout_s=0)
+
+    assert event.status is TaskStatus.CANCELLED
+
+
+async def test_a_table_that_is_locked_holds_up_nobody_beyond_their_time(
+    client: AsyncTaskClient, workshop: Workshop
+) -> None:
+    handle = await client.start(IndexDocuments(project_id=7))
+    async with workshop.sessions.begin() as session:
+        await session.execute(text("LOCK TABLE task IN ACCESS EXCLUSIVE MODE"))
+
+        # It is locked until they have given up.
+        with pytest.raises(TimeoutError, match=r"after 0\.2 s: it could not be looked at"):
+            await handle.result(timeout_s=0.2)
+        with pytest.raises(TimeoutError, match=r"after 0\.2 s: it could not be looked at"):
+            await client.wait(handle.id, timeout_s=0.2)
+    assert (await handle.status()).status is TaskStatus.PENDING
 
 
 async def test_a_watcher_that_never_pauses_sees_the_end(client: AsyncTaskClient) -> None:

@@ -40,7 +40,7 @@ from lexiclass_core.references import NameNotFound
 from lexiclass_core.schemas import Request, Result, TaskError
 from lexiclass_core.statuses import Hindrance, TaskEventKind, TaskStatus
 from lexiclass_core.tasks.admission import Pause
-from lexiclass_core.tasks.draining import with_parts
+from lexiclass_core.tasks.draining import not_drained, with_parts
 from lexiclass_core.tasks.errors import IdempotencyConflict, TaskFinished, TaskNotFound
 from lexiclass_core.tasks.history import TaskHistoryEntry
 from lexiclass_core.tasks.reading import PAGE_SIZE, Filters
@@ -81,10 +81,13 @@ class AsyncFakeQueues(AsyncQueues):
         await self.pause(*queues, reason=reason)
         changes = _Changes()
         self._changes.add(changes)
+        left: int | None = None
         try:
             async with asyncio.timeout(timeout_s):
-                while any([(await self.running())[queue] for queue in with_parts(queues)]):
+                while left := sum([(await self.running())[queue] for queue in with_parts(queues)]):
                     await changes.next(1.0)
+        except TimeoutError:
+            raise not_drained(queues, timeout_s, left) from None
         finally:
             self._changes.discard(changes)
 
@@ -241,7 +244,7 @@ class AsyncFakeTaskClient(BaseTaskClient):
             lambda: self.look(task_id),
             changes,
             poll_interval_s=poll_interval_s,
-            timeout_s=timeout_s,
+            patience=watching.Patience(task, timeout_s),
         )
         try:
             async with aclosing(events):

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 from typing import Final, Self, Unpack
 
@@ -24,6 +24,7 @@ from lexiclass_core.client.queues import AsyncQueues
 from lexiclass_core.client.sending import ClientSender
 from lexiclass_core.client.sessions import CallersAsyncSession, async_session_of
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
+from lexiclass_core.client.watching import LOOK_S, Patience
 from lexiclass_core.db import create_engine
 from lexiclass_core.db.errors import DATABASE_ERRORS, describe, is_transient
 from lexiclass_core.envelope import Envelope
@@ -244,19 +245,21 @@ class AsyncTaskClient(BaseTaskClient):
     async def watch(
         self, task: int | str, *, timeout_s: float | None = None, poll_interval_s: float = 1.0
     ) -> AsyncGenerator[TaskEvent]:
-        task_id = (await self.status(task)).id
+        patience = Patience(task, timeout_s)
+        async with patience.bounds(LOOK_S):
+            task_id = (await self.status(task)).id
 
         async def look() -> TaskEvent:
             async with self._transaction() as session:
                 return await reading.look(session, task_id)
 
-        async with self._connections.live.of(task_id) as news:
-            events = watching.watch(
-                look, news, poll_interval_s=poll_interval_s, timeout_s=timeout_s
-            )
-            async with aclosing(events):
-                async for event in events:
-                    yield event
+        async with AsyncExitStack() as stack:
+            async with patience.bounds(LOOK_S):
+                news = await stack.enter_async_context(self._connections.live.of(task_id))
+            events = watching.watch(look, news, poll_interval_s=poll_interval_s, patience=patience)
+            await stack.enter_async_context(aclosing(events))
+            async for event in events:
+                yield event
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncSession]:

@@ -13,6 +13,7 @@ from lexiclass_core.client.requests import SubmitsRequests
 from lexiclass_core.client.retrying import once_more
 from lexiclass_core.client.sessions import CallersAsyncSession
 from lexiclass_core.client.snapshot import TaskPage, TaskSnapshot
+from lexiclass_core.client.watching import Patience
 from lexiclass_core.envelope import Envelope
 from lexiclass_core.events import TaskEvent
 from lexiclass_core.schemas import Request, TaskError
@@ -238,9 +239,11 @@ class BaseTaskClient(SubmitsRequests[CallersAsyncSession, Coroutine[Any, Any, Ta
         Raises:
             TimeoutError: If it is not final in time.
         """
-        async with asyncio.timeout(timeout_s):
+        patience = Patience(task, timeout_s)
+        async with patience.bounds():
             while True:
                 snapshot = await self.status(task)
                 if snapshot.status.is_final:
                     return snapshot
+                patience.last = snapshot.status
                 await asyncio.sleep(poll_interval_s)

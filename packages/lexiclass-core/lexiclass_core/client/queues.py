@@ -9,7 +9,7 @@ from lexiclass_core.db import Transaction
 from lexiclass_core.queue_config import QueueName
 from lexiclass_core.tasks import admission
 from lexiclass_core.tasks.admission import Pause
-from lexiclass_core.tasks.draining import drain, with_parts
+from lexiclass_core.tasks.draining import drain, not_drained, with_parts
 
 
 class AsyncQueues:
@@ -51,12 +51,16 @@ class AsyncQueues:
         Raises:
             TimeoutError: If some still run then.
         """
-        async with (
-            asyncio.timeout(timeout_s),
-            aclosing(drain(self._transaction, queues, reason)) as running,
-        ):
-            async for _ in running:
-                pass
+        left: int | None = None
+        bound = asyncio.timeout(timeout_s)
+        try:
+            async with bound, aclosing(drain(self._transaction, queues, reason)) as running:
+                async for left in running:  # noqa: B007 - for the error
+                    pass
+        except TimeoutError:
+            if bound.expired():
+                raise not_drained(queues, timeout_s, left) from None
+            raise
 
 
 class Queues(Blocking[AsyncQueues]):

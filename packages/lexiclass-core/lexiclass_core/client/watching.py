@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from lexiclass_core.events import TaskEvent
@@ -10,6 +11,9 @@ from lexiclass_core.models import TaskStatus
 
 # However much is told: it may be told by a worker that has lost the task and does not know it yet.
 _LONGEST_WITHOUT_ROW_S: Final = 5.0
+
+LOOK_S: Final = 0.5
+"""What a look may take where no time is left: whoever waits 0 s looks once."""
 
 
 class News(Protocol):
@@ -19,12 +23,60 @@ class News(Protocol):
         """The next event; None if it is time to look at the row, or the row has changed."""
 
 
+class Patience:
+    """How long somebody waits for a task to be final, from now on.
+
+    Args:
+        task: Row id or message id.
+        timeout_s: Longest wait in seconds; None for as long as it takes.
+
+    Attributes:
+        last: What it was when it was seen last.
+    """
+
+    def __init__(self, task: int | str, timeout_s: float | None) -> None:
+        self.last: TaskStatus | None = None
+        self._task, self._timeout_s = task, timeout_s
+        now = asyncio.get_running_loop().time()
+        self._deadline = None if timeout_s is None else now + timeout_s
+
+    def left_s(self) -> float:
+        """Seconds that are left; 0 and less are none."""
+        if self._deadline is None:
+            return math.inf
+        return self._deadline - asyncio.get_running_loop().time()
+
+    def error(self) -> TimeoutError:
+        """What is raised when none are left."""
+        state = "it could not be looked at" if self.last is None else f"it is {self.last.value}"
+        return TimeoutError(
+            f"task {self._task!r} is not final after {self._timeout_s:g} s: {state}"
+        )
+
+    @asynccontextmanager
+    async def bounds(self, grace_s: float = 0.0) -> AsyncIterator[None]:
+        """Cancel what is within a ``with`` block when the time is up, though not within a grace.
+
+        Raises:
+            TimeoutError: See :meth:`error`.
+        """
+        graced = asyncio.get_running_loop().time() + grace_s
+        bound = asyncio.timeout_at(None if self._deadline is None else max(self._deadline, graced))
+        try:
+            async with bound:
+                yield
+        except TimeoutError:
+            if bound.expired():
+                raise self.error() from None
+            raise
+
+
 async def watch(
     look: Callable[[], Awaitable[TaskEvent]],
     news: News,
     *,
     poll_interval_s: float,
-    timeout_s: float | None,
+    patience: Patience,
 ) -> AsyncGenerator[TaskEvent]:
     """Events of a task, from its state now to its end, which is always the row's.
 
@@ -35,20 +87,21 @@ async def watch(
         TimeoutError: If the task is not final in time.
     """
     loop = asyncio.get_running_loop()
-    deadline = None if timeout_s is None else loop.time() + timeout_s
     view = View()
     while True:
-        event = await look()
+        async with patience.bounds(LOOK_S):
+            event = await look()
+        patience.last = event.status
         if (seen := view.of_row(event)) is not None:
             yield seen
         if event.status.is_final:
             return
         looked_at = loop.time()
         while loop.time() - looked_at < _LONGEST_WITHOUT_ROW_S:
-            left_s = math.inf if deadline is None else deadline - loop.time()
-            if left_s <= 0:
-                raise TimeoutError(f"task {event.task_id} is not final after {timeout_s:g} s")
-            told = await news.next(min(poll_interval_s, left_s))
+            if patience.left_s() <= 0:
+                raise patience.error()
+            async with patience.bounds(LOOK_S):
+                told = await news.next(min(poll_interval_s, patience.left_s()))
             if told is None:
                 break
             if (seen := view.of_worker(told)) is not None:

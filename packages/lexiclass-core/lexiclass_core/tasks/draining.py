@@ -46,3 +46,12 @@ async def drain(
             return
         yield left
         await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def not_drained(
+    queues: Collection[QueueName], timeout_s: float | None, left: int | None
+) -> TimeoutError:
+    """What is raised when somebody has waited for so long; ``left`` still ran at the last look."""
+    names = ", ".join(sorted(with_parts(queues)))
+    state = "they could not be looked at" if left is None else f"{left} of their tasks run"
+    return TimeoutError(f"queues {names} are not empty after {timeout_s:g} s: {state}")

@@ -176,4 +176,7 @@ def _print_link(address: str, token: str) -> None:
 
 
 def _shown(host: str) -> str:
+    """A host as addresses name it; of one that stands for all of them, the one of this machine."""
+    # Under the others it is not reached unless they are allowed.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - none is listened at
     return f"[{host}]" if ":" in host else host

@@ -118,6 +118,12 @@ async def test_a_password_lets_in_and_a_wrong_one_does_not(
             )
             assert answer.status_code == 403
             assert "do not belong together" in words(answer)
+        # A slip of the finger costs the password alone.
+        wrong = {"name": "anna", "password": "wrong", "next": "/tasks?status=failed"}
+        answer = await client.post("/login", data=wrong, headers=OURS)
+        assert 'name="next" value="/tasks?status=failed"' in answer.text
+        assert 'autocomplete="username" value="anna"' in answer.text
+        assert "wrong" not in answer.text
         answer = await client.post(
             "/login",
             data={"name": "anna", "password": "correct horse", "next": "/queues"},

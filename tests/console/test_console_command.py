@@ -90,6 +90,21 @@ def _wait_for(browser: httpx.Client, address: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("ops.example", "ops.example")],
+)
+def test_a_link_leads_where_the_console_is_reached(
+    environment: dict[str, str], host: str, shown: str
+) -> None:
+    made = subprocess.run(
+        [*COMMAND, "link"], env={**os.environ, **environment, "CONSOLE__HOST": host},
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert f"http://{shown}:8080/login?token=" in made
+
+
+@pytest.mark.slow
 def test_a_hash_is_made_of_what_comes_in(environment: dict[str, str]) -> None:
     made = subprocess.run(
         [*COMMAND, "hash-password"], env={**os.environ, **environment}, input="secret words\n",

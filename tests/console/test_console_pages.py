@@ -64,6 +64,19 @@ async def test_the_overview_of_an_empty_installation_says_what_to_do(
     assert "There are no tasks yet" in words(await viewer.get("/tasks"))
 
 
+async def test_a_failure_of_another_day_is_not_listed_as_one_of_the_last(
+    viewer: httpx.AsyncClient, client: AsyncTaskClient, sessions: SessionFactory
+) -> None:
+    task = await client.train(7, 3)
+    await fail(sessions, task.id, "CRASHED", "gone")
+    assert "The latest open one" in words(await viewer.get("/"))
+    async with sessions.begin() as session:
+        await session.execute(text("UPDATE task SET finished_at = now() - interval '2 days'"))
+    page = words(await viewer.get("/"))
+    assert "Failed in the last day None. Failed before that" in page
+    assert "The latest" not in page
+
+
 async def test_an_operator_finds_out_why_a_task_failed_and_runs_it_again(
     operator: httpx.AsyncClient, client: AsyncTaskClient, sessions: SessionFactory
 ) -> None:

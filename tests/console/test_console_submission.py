@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from markupsafe import escape
 from sqlalchemy import text
 
 from lexiclass_core.client import AsyncTaskClient
@@ -24,6 +25,8 @@ OF_FIELD = {"project_id": "7", "field_id": "3"}
         ("evaluate", {**OF_FIELD, "model_version": "2"}, {"model_version": 2}),
         ("predict", OF_FIELD, {"document_ids": None, "model_version": None}),
         ("predict", {**OF_FIELD, "accuracy": "0.95"}, {"accept_at": {"accuracy": 0.95}}),
+        ("predict", {**OF_FIELD, "confidence": " 0.8 "}, {"accept_at": {"confidence": 0.8}}),
+        ("predict", {**OF_FIELD, "confidence": "1"}, {"accept_at": {"confidence": 1}}),
     ],
 )
 async def test_a_form_becomes_a_task(
@@ -46,7 +49,9 @@ async def test_a_form_becomes_a_task(
         ("train", {**OF_FIELD, "parameters": '{"project_id": 8}'}, "expected JSON such as"),
         ("train", {**OF_FIELD, "parameters": "[" * 9_999}, "expected JSON such as"),
         ("train", {**OF_FIELD, "classifier": "../x" * 40}, "classifier"),
-        ("predict", {**OF_FIELD, "accuracy": "1e9"}, "accuracy"),
+        ("predict", {**OF_FIELD, "accuracy": "1e9"}, "accuracy: found"),
+        ("predict", {**OF_FIELD, "confidence": "0,8"}, "0,8&#39;; expected a number from 0 to 1"),
+        ("predict", {**OF_FIELD, "confidence": "1.5"}, "1.5&#39;; expected a number from 0 to 1"),
         ("evaluate", {**OF_FIELD, "model_version": "-1"}, "model_version"),
     ],
 )
@@ -56,10 +61,27 @@ async def test_what_cannot_be_a_task_is_refused_with_the_reason(
     action: str,
     data: dict[str, str],
     said: str,
+    suspect: int,
 ) -> None:
+    del suspect
     answer = await operator.post(f"/actions/submit.{action}", data=data, headers=OURS)
     assert answer.status_code in {409, 422}
     assert said in words(answer)
+    assert "pattern" not in words(answer)
+    assert not (await client.list()).tasks
+
+
+async def test_parameters_that_are_not_understood_stay_in_the_form(
+    operator: httpx.AsyncClient, client: AsyncTaskClient, suspect: int
+) -> None:
+    del suspect
+    for written in ('{"classifier_params": {"C": 0,5}}', "nonsense"):
+        data = {**OF_FIELD, "classifier": "nb", "parameters": written}
+        answer = await operator.post("/actions/submit.train", data=data, headers=OURS)
+        assert answer.status_code == 422
+        assert "expected JSON such as" in words(answer)
+        assert f">{escape(written)}</textarea>" in answer.text
+        assert 'name="classifier" maxlength="200" placeholder="svm" value="nb"' in answer.text
     assert not (await client.list()).tasks
 
 

@@ -167,11 +167,21 @@ async def test_a_training_like_another_begins_with_its_parameters(
         await session.execute(
             text(
                 "INSERT INTO model (field_id, version, status, manifest) VALUES (3, 1, 'ready', "
-                '\'{"spec": {"classifier": "svm", "classifier_params": {"C": 0.25}}}\')'
+                '\'{"spec": {"classifier": "svm", "classifier_params": {"C": 0.25}, '
+                '"feature_extractor": "tfidf", "feature_extractor_params": {"max_df": 0.375}}}\')'
             )
         )
     page = await operator.get(f"/fields/{field}/train?like=1")
     assert 'value="0.25"' in page.text
+    # Other plugins are chosen by a form, which goes on with the same version.
+    assert '<input type="hidden" name="like" value="1">' in page.text
+    assert 'value="0.375"' in page.text
+    asked = {"like": "1", "feature_extractor": "bow"}
+    page = await operator.get(f"/fields/{field}/train", params=asked)
+    assert 'name="feature_extractor_params.max_df"' in page.text
+    assert 'value="0.25"' in page.text
+    assert 'value="0.375"' not in page.text
+    assert "where the plugins are the same" in words(page)
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,12 @@ def _read(action: Action, fields: dict[str, list[str]]) -> Form:
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, problem["loc"]))
-        raise HTTPException(422, f"{where}: {problem['msg']}") from None
+        # A regular expression tells people nothing.
+        is_pattern = problem["type"] == "string_pattern_mismatch"
+        said = (
+            "this is none of what can be chosen or written here" if is_pattern else problem["msg"]
+        )
+        raise HTTPException(422, f"{where}: {said}") from None
 
 
 def _page_of_form(request: Request) -> str | None:

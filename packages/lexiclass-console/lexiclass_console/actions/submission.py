@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import Field, ValidationError
 
-from lexiclass_console.actions.action import Action, Doing, OneField, OneProject, Outcome
+from lexiclass_console.actions.action import (
+    Action,
+    Doing,
+    FormRefused,
+    OneField,
+    OneProject,
+    Outcome,
+)
 from lexiclass_console.actions.training import Training, training_arguments
 from lexiclass_core.client import InvalidTask
 from lexiclass_core.schemas import (
@@ -20,6 +28,9 @@ from lexiclass_core.schemas import (
 )
 from lexiclass_core.statuses import Role
 from lexiclass_core.tasks.submission import problems_of
+
+_MOST_CHARACTERS: Final = 200
+_SHARE: Final = re.compile(r"[01]|[01]?\.[0-9]{1,10}")
 
 
 class DocumentOfProject(OneProject):
@@ -56,8 +67,8 @@ class Prediction(UseOfModel):
         confidence: Or those of so much confidence, of which nothing is certified.
     """
 
-    accuracy: str = Field("", pattern=r"^(|0?\.\d{1,4})$")
-    confidence: str = Field("", pattern=r"^(|[01]|[01]?\.\d{1,10})$")
+    accuracy: str = Field("", max_length=_MOST_CHARACTERS)
+    confidence: str = Field("", max_length=_MOST_CHARACTERS)
 
 
 async def index(doing: Doing, form: OneProject) -> Outcome:
@@ -78,7 +89,13 @@ async def evaluate(doing: Doing, form: Evaluation) -> Outcome:
 
 async def predict(doing: Doing, form: Prediction) -> Outcome:
     """Predict a field for every document of its project."""
-    asked = {"accuracy": form.accuracy, "confidence": form.confidence}
+    asked = {"accuracy": form.accuracy.strip(), "confidence": form.confidence.strip()}
+    if problems := {
+        name: f"found {text[:40]!r}; expected a number from 0 to 1 with a point, such as 0.8"
+        for name, text in asked.items()
+        if text and not (_SHARE.fullmatch(text) and float(text) <= 1)
+    }:
+        raise FormRefused(problems)
     accept_at = {name: float(text) for name, text in asked.items() if text} or None
     arguments = _use(form) | {"document_ids": None, "accept_at": accept_at}
     return await _submit(doing, PredictFieldDocuments, arguments)

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from lexiclass_console.actions.action import FormRefused, OneField
 from lexiclass_console.parameters import fields_of, running
-from lexiclass_core.client import InvalidTask
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.plugins import PLACES, Plugin, PublishedPlugins, list_plugins
 from lexiclass_core.schemas import Locale, TrainFieldModel
@@ -55,7 +54,6 @@ async def training_arguments(session: AsyncSession, form: Training) -> dict[str,
 
     Raises:
         FormRefused: If plugins or parameters are not acceptable, by field.
-        InvalidTask: If the JSON of parameters is none.
     """
     names = {place: getattr(form, place) or DEFAULTS[place] for place in PLACES}
     asked: dict[str, Any] = {"project_id": form.project_id, "field_id": form.field_id}
@@ -114,8 +112,9 @@ def _parsed(text: str) -> dict[str, Any]:
         found = None
     names = {f"{place}_params" for place in PLACES}
     if not isinstance(found, dict) or not found.keys() <= names:
-        raise InvalidTask(
-            'the parameters are not understood: expected JSON such as {"classifier_params": '
-            '{"C": 0.5}}, with tokenizer_params, feature_extractor_params and classifier_params'
+        expected = (
+            'expected JSON such as {"classifier_params": {"C": 0.5}}, with tokenizer_params, '
+            "feature_extractor_params and classifier_params"
         )
+        raise FormRefused({"parameters": f"not understood: {expected}"})
     return found

@@ -61,7 +61,8 @@ async def log_in(request: Request) -> Response:
                 {"Retry-After": str(wait_s)},
             ) from None
     if user is None:
-        return _form(request, problem=problem, status=403)
+        back = fields.get("next", [""])[-1]
+        return _form(request, problem=problem, status=403, name=name, back=back)
     async with console.writing() as session:
         opened = await open_session(
             session, user, lasts_s=console.settings.session_s, prefix=prefix
@@ -83,12 +84,21 @@ async def log_out(request: Request) -> Response:
     return response
 
 
-def _form(request: Request, *, token: str = "", problem: str = "", status: int = 200) -> Response:
+def _form(
+    request: Request,
+    *,
+    token: str = "",
+    problem: str = "",
+    status: int = 200,
+    name: str = "",
+    back: str = "",
+) -> Response:
     values = common(request) | {
         "token": token,
         "problem": problem,
         "has_passwords": Console.of(request).settings.has_passwords,
-        "next": request.query_params.get("next", ""),
+        "name": name,
+        "next": back or request.query_params.get("next", ""),
         "is_lost": bool(request.query_params.get("lost")),
     }
     page = ENVIRONMENT.get_template("login.html").render(values)

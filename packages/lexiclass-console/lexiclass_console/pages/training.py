@@ -58,6 +58,7 @@ async def show(view: View) -> Page:
             "skipped": [_NAMES[str(each.type)].lower() for each in found if each not in stages],
             "workers": known.workers,
             "like": like if spec else None,
+            "is_like": all(spec.get(str(each.type)) == each.name for each in stages),
             "locale": view.given.get("locale") or spec.get("locale") or "",
             "given": view.given,
             "problems": view.problems,
@@ -78,7 +79,9 @@ def _chosen(plugins: list[Plugin], asked: Any, default: str) -> Plugin | None:
 
 
 def _stage(plugin: Plugin, spec: Mapping[str, Any], given: Mapping[str, str]) -> _Stage:
-    kept = object_of(spec.get(f"{plugin.type}_params")) if spec.get(str(plugin.type)) else {}
+    # Parameters of another plugin are none of its, even where names are the same.
+    is_same = spec.get(str(plugin.type)) == plugin.name
+    kept = object_of(spec.get(f"{plugin.type}_params")) if is_same else {}
     return _Stage(
         plugin=plugin,
         words=_NAMES[str(plugin.type)],

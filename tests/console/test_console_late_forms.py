@@ -1,5 +1,6 @@
 """Forms that are sent late: what they show is not so any more, or nobody is logged in by then."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 
@@ -7,6 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from lexiclass_core.client import AsyncTaskClient
 from lexiclass_core.db import SessionFactory
 from tests.support.console import OURS, words
 
@@ -120,6 +122,35 @@ async def test_a_label_that_was_set_meanwhile_is_not_removed(
     answer = await operator.post("/actions/label.remove", data=form, headers=OURS)
     assert "Document 5 is &#39;art&#39; by now" in words(answer)
     assert await labels(sessions) == {5: 4}
+
+
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize(
+    ("path", "action", "said"),
+    [
+        ("/fields/3", "submit.train", "by this form before"),
+        ("/fields/3/train", "submit.train", "by this form before"),
+        ("/projects/7", "submit.index", "by this form before"),
+        ("/documents/5", "submit.describe", "A worker looks it up"),
+    ],
+)
+async def test_a_form_that_is_sent_twice_makes_one_task(
+    operator: httpx.AsyncClient, client: AsyncTaskClient, path: str, action: str, said: str
+) -> None:
+    form = form_of(await operator.get(path), action)
+    sent = [operator.post(f"/actions/{action}", data=form, headers=OURS) for _ in range(3)]
+    assert {answer.status_code for answer in await asyncio.gather(*sent)} == {200}
+    assert len((await client.list()).tasks) == 1
+    assert said in words(await operator.post(f"/actions/{action}", data=form, headers=OURS))
+
+    # The page anew is a form anew, and so is what was changed in it.
+    form = form_of(await operator.get(path), action)
+    await operator.post(f"/actions/{action}", data=form, headers=OURS)
+    assert len((await client.list()).tasks) == 2
+    if action == "submit.train":
+        changed = {**form, "locale": "de"}
+        await operator.post(f"/actions/{action}", data=changed, headers=OURS)
+        assert len((await client.list()).tasks) == 3
 
 
 @pytest.mark.parametrize(

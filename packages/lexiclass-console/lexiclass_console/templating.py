@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -111,11 +112,17 @@ def size(value: int) -> str:
     return f"{value} bytes"
 
 
+def form_key() -> str:
+    """What tells one form of one page from all others."""
+    return secrets.token_urlsafe(16)
+
+
 ENVIRONMENT.filters |= {
     "breakable": breakable, "count": count, "duration": duration, "marked": marked,
     "moment": moment, "percent": percent, "points": points, "pretty": pretty, "size": size,
 }  # fmt: skip
 ENVIRONMENT.tests["passed"] = has_passed
+ENVIRONMENT.globals["form_key"] = form_key
 # Blocks are rendered on their own as well, where what a page imports is not known.
 ENVIRONMENT.globals["m"] = ENVIRONMENT.get_template("macros.html").module
 ENVIRONMENT.globals["v"] = ENVIRONMENT.get_template("version_macros.html").module

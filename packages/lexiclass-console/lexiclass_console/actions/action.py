@@ -46,6 +46,16 @@ class OneField(OneProject):
     field_id: int = Field(ge=1, lt=2**63)
 
 
+class Submission(OneProject):
+    """What becomes a task.
+
+    Attributes:
+        key: Of the form, made anew with each page: sent twice, it makes one task.
+    """
+
+    key: str = Field("", pattern=r"^[A-Za-z0-9_-]{0,64}$")
+
+
 class OneDocument(OneField):
     """A document in a field."""
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lexiclass_console.actions.action import FormRefused, OneField
+from lexiclass_console.actions.action import FormRefused, OneField, Submission
 from lexiclass_console.parameters import fields_of, running
 from lexiclass_core.operations import OPERATIONS
 from lexiclass_core.plugins import PLACES, Plugin, PublishedPlugins, list_plugins
@@ -24,7 +24,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
-class Training(OneField):
+class Training(OneField, Submission):
     """What a version is made with; what is empty is as ``lexiclass-worker train`` has it.
 
     Further fields are parameters, by names such as ``classifier_params.C``.

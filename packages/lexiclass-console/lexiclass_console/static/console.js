@@ -2,10 +2,19 @@
 (() => {
   "use strict";
 
+  // What is sent twice is done twice: the first is on its way until a page is shown.
+  let isSent = false;
+  addEventListener("submit", (event) => {
+    if (event.target.method !== "post") return;
+    if (isSent) event.preventDefault();
+    isSent = true;
+  });
+  addEventListener("pageshow", () => { isSent = false; });
+
   // A page says which key presses which of its buttons.
   addEventListener("keydown", (event) => {
     const isWriting = event.target.matches?.("input, select, textarea");
-    if (isWriting || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (isSent || isWriting || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     document.querySelector(`[data-key="${CSS.escape(event.key)}"]`)?.click();
   });
 
@@ -27,17 +36,59 @@
 
   const isBusy = () => document.activeElement?.matches("input, select, textarea");
 
-  const show = (event) => {
-    const { id, html } = JSON.parse(event.data);
-    const block = document.getElementById(id);
-    if (!block || block.innerHTML === html) return;
-    const open = [...block.querySelectorAll("details")].map((each) => each.open);
-    const focused = [...block.querySelectorAll("a, button")].indexOf(document.activeElement);
-    block.innerHTML = html;
-    block.querySelectorAll("details").forEach((each, at) => { each.open = open[at] ?? false; });
-    markScrollable();
-    if (focused >= 0) block.querySelectorAll("a, button")[focused]?.focus();
+  const FOCUSED = "a, button, summary, .wide, .bounded, pre";
+  const SCROLLED = ".wide, .bounded, pre";
+  // What was sent while something in its block was selected, by the block's id.
+  const held = new Map();
+
+  // Without what the passing of time, a reader and this script change in it.
+  const bare = (html) => html.replace(/(<time [^>]*>)[^<]*/g, "$1").replace(/ (?:open|tabindex)="\w*"/g, "");
+
+  const isSelectedIn = (block) => {
+    const selection = getSelection();
+    return !selection.isCollapsed && selection.containsNode(block, true);
   };
+
+  // What looks the same: rows may have come before it.
+  const nameOf = (each) => each.matches(SCROLLED)
+    ? each.tagName + each.className
+    : each.tagName + (each.getAttribute("href") ?? each.textContent);
+  const among = (block, like) => [...block.querySelectorAll(FOCUSED)].filter((each) => nameOf(each) === like);
+
+  const replaceWith = (block, html) => {
+    const open = [...block.querySelectorAll("details")].map((each) => each.open);
+    const scrolled = [...block.querySelectorAll(SCROLLED)].map((each) => [each.scrollLeft, each.scrollTop]);
+    const focused = block.contains(document.activeElement) && document.activeElement.matches(FOCUSED)
+      ? nameOf(document.activeElement) : null;
+    const at = focused === null ? -1 : among(block, focused).indexOf(document.activeElement);
+    block.innerHTML = html;
+    block.querySelectorAll("details").forEach((each, index) => { each.open = open[index] ?? false; });
+    markScrollable();
+    block.querySelectorAll(SCROLLED).forEach((each, index) => each.scrollTo(...(scrolled[index] ?? [0, 0])));
+    if (focused !== null) among(block, focused)[at]?.focus({ preventScroll: true });
+  };
+
+  const show = (id, html) => {
+    const block = document.getElementById(id);
+    if (!block) return;
+    if (isSelectedIn(block)) {
+      held.set(id, html);
+      return;
+    }
+    held.delete(id);
+    const fresh = document.createElement("template");
+    fresh.innerHTML = html;
+    if (bare(fresh.innerHTML) !== bare(block.innerHTML)) {
+      replaceWith(block, html);
+      return;
+    }
+    const times = fresh.content.querySelectorAll("time");
+    block.querySelectorAll("time").forEach((each, index) => {
+      if (each.textContent !== times[index].textContent) each.textContent = times[index].textContent;
+    });
+  };
+
+  document.addEventListener("selectionchange", () => [...held].forEach(([id, html]) => show(id, html)));
 
   const close = () => {
     stream?.close();
@@ -55,7 +106,10 @@
     close();
     if (document.hidden) return;
     stream = new EventSource(location.href);
-    stream.addEventListener("block", show);
+    stream.addEventListener("block", (event) => {
+      const { id, html } = JSON.parse(event.data);
+      show(id, html);
+    });
     stream.addEventListener("end", () => location.reload());
     stream.onerror = () => { if (stream?.readyState === EventSource.CLOSED) reloadLater(); };
   };

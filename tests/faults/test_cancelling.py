@@ -35,6 +35,7 @@ def cancel(house: House, message_id: str) -> TaskSnapshot:
     return ask(house, lambda client: client.cancel(message_id))
 
 
+@pytest.mark.slow
 def test_a_running_training_is_stopped(shared: Shared, took: Took) -> None:
     house = shared.house
     project = house.project(training=4, test=0)

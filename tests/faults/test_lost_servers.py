@@ -115,6 +115,7 @@ def test_a_training_that_loses_postgresql_in_the_middle_succeeds_all_the_same(
     fragile.require_whole(project)
 
 
+@pytest.mark.slow
 def test_messages_outlive_a_restart_of_redis_and_the_worker_goes_on(
     fragile: Fragile, took: Took
 ) -> None:
@@ -153,6 +154,7 @@ def test_a_message_that_waits_for_its_retry_outlives_a_restart_of_redis(fragile:
     house.wait_settled()
 
 
+@pytest.mark.slow
 def test_the_log_of_all_that_is_json_without_a_secret(fragile: Fragile) -> None:
     for line in fragile.log.splitlines():
         json.loads(line)

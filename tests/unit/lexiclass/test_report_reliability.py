@@ -80,6 +80,7 @@ def test_the_order_of_documents_changes_no_error(
     assert found[1:] == pytest.approx([found[0]] * 2, abs=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.slow_variants
 def test_a_perfect_model_is_inside_its_band_where_many_documents_have_one_confidence(
     random: np.random.Generator, monkeypatch: pytest.MonkeyPatch

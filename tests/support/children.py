@@ -15,10 +15,11 @@ import pytest
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        # One that has ended and was not yet waited for is no longer alive either.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        # It may go at any moment, also between the two and while its file is read.
         return False
-    # One that has ended and was not yet waited for is no longer alive either.
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def wait_gone(pid: int, *, timeout_s: float = 30) -> bool:

@@ -20,6 +20,10 @@ kernel gives another thread: Python runs its handler once the wait is over.
 """
 
 
+_RETURN_S: Final = 1.0
+"""How long what was cancelled may take to give its connections back."""
+
+
 class OwnLoop:
     """Runs what any thread asks for, until it is closed. A process that was forked gets a new one.
 
@@ -62,21 +66,44 @@ class OwnLoop:
                 last.close()
                 return
             self._is_closed = True
-            ending = self._schedule(_end(last))
+            ending = self._schedule(self._end(last))
         try:
             _wait_for(ending)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
-            self._loop.close()
             # There are some where the wait for the end was interrupted.
             for left in list(self._begun):
                 left.cancel()
 
+    async def end_others(self) -> None:
+        """Cancel whatever else was begun, and wait for its end; from within the loop."""
+        begun = list(self._begun.values())
+        others = _others()
+        # Only these at first: they have tasks of SQLAlchemy that give their connections back, and
+        # one that is cancelled leaves its connection to the garbage collector.
+        for other in others:
+            if other.get_coro() in begun:
+                other.cancel()
+        if others:
+            await asyncio.wait(others, timeout=_RETURN_S)
+        while others := _others():
+            for other in others:
+                other.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+    async def _end(self, last: Coroutine[Any, Any, None]) -> None:
+        try:
+            await last
+        finally:
+            await self.end_others()
+
     def _open(self) -> None:
-        self._begun: set[futures.Future[Any]] = set()
+        self._begun: dict[futures.Future[Any], Coroutine[Any, Any, Any]] = {}
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
+        self._thread = threading.Thread(
+            target=_turn, args=(self._loop,), name=self._name, daemon=True
+        )
         self._thread.start()
         self._pid = os.getpid()
 
@@ -86,24 +113,22 @@ class OwnLoop:
             self._of_parents += [self._loop, self._begun]
             self._open()
         begun = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        self._begun.add(begun)
-        begun.add_done_callback(self._begun.discard)
+        self._begun[begun] = coroutine
+        begun.add_done_callback(self._begun.pop)
         return begun
 
 
-async def end_others() -> None:
-    """Cancel whatever else runs in this loop, and wait for its end."""
-    while others := asyncio.all_tasks() - {asyncio.current_task()}:
-        for other in others:
-            other.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+def _others() -> set[asyncio.Task[Any]]:
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
 
 
-async def _end(last: Coroutine[Any, Any, None]) -> None:
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
     try:
-        await last
+        loop.run_forever()
+        # A connection that was closed last is given back in the turn after.
+        loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
-        await end_others()
+        loop.close()
 
 
 def _wait_for(future: futures.Future[T]) -> T:

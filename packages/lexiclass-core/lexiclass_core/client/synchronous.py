@@ -16,7 +16,7 @@ from lexiclass_core.client.dead_letters import DeadLetters
 from lexiclass_core.client.documents import Documents
 from lexiclass_core.client.errors import ClientClosed
 from lexiclass_core.client.handles import RequestFor, ResultT, TaskHandle
-from lexiclass_core.client.loops import LONGEST_DEAF_S, OwnLoop, end_others
+from lexiclass_core.client.loops import LONGEST_DEAF_S, OwnLoop
 from lexiclass_core.client.model_versions import Models
 from lexiclass_core.client.queues import Queues
 from lexiclass_core.client.requests import SubmitsRequests
@@ -191,7 +191,7 @@ class TaskClient(SubmitsRequests[CallersSession, TaskSnapshot]):
     async def _close(self) -> None:
         try:
             await self._asynchronous.sent()
-            await end_others()
+            await self._loop.end_others()
             await self._asynchronous.close()
         finally:
             if self._engine is not None:

@@ -6,12 +6,12 @@ import multiprocessing
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ _CHANGED = 0.01
 
 Seconds = dict[str, list[float]]
 
+JobT = TypeVar("JobT", IndexJob, TrainJob)
+
 
 def index(corpus: Corpus, rounds: int) -> Seconds:
     """Index, and have scikit-learn count words.
@@ -58,7 +60,7 @@ def index(corpus: Corpus, rounds: int) -> Seconds:
         empty(indexes)
         settle(written_at)  # else it is read again, though unchanged
         yield
-        child.build()
+        child.work()
 
     def one_percent() -> Iterator[None]:
         nonlocal written_at
@@ -67,15 +69,15 @@ def index(corpus: Corpus, rounds: int) -> Seconds:
             path.write_text(f"{path.read_text()} changed")
         written_at = time.monotonic()
         yield
-        child.build()
+        child.work()
 
-    with Child(indexing_job(corpus, indexes)) as child:
+    with Child(build_project_index, indexing_job(corpus, indexes)) as child:
         return side_by_side(
             rounds,
             sklearn=lambda: CountVectorizer().fit_transform(corpus.texts),
             texts=texts,
             fresh=fresh,
-            unchanged=child.build,
+            unchanged=child.work,
             one_percent=one_percent,
         )
 
@@ -86,10 +88,10 @@ def index_fresh(corpus: Corpus, rounds: int) -> Seconds:
     def fresh() -> Iterator[None]:
         empty(indexes)
         yield
-        child.build()
+        child.work()
 
     indexes = corpus.new_directory("indexes-of-a-part")
-    with Child(indexing_job(corpus, indexes)) as child:
+    with Child(build_project_index, indexing_job(corpus, indexes)) as child:
         return side_by_side(rounds, fresh=fresh)
 
 
@@ -155,14 +157,17 @@ def train(corpus: Corpus, rounds: int) -> Seconds:
     def lexiclass() -> Iterator[None]:
         shutil.rmtree(job.directory, ignore_errors=True)
         yield
-        train_model(job, Unwatched())
+        child.work()
 
-    return side_by_side(
-        rounds,
-        lexiclass=lexiclass,
-        pipeline=lambda: LinearSVC().fit(vectorizer().fit_transform(corpus.texts), corpus.labels),
-        fit_alone=lambda: LinearSVC().fit(matrix, corpus.labels),
-    )
+    with Child(train_model, job) as child:
+        return side_by_side(
+            rounds,
+            lexiclass=lexiclass,
+            pipeline=lambda: LinearSVC().fit(
+                vectorizer().fit_transform(corpus.texts), corpus.labels
+            ),
+            fit_alone=lambda: LinearSVC().fit(matrix, corpus.labels),
+        )
 
 
 class Child:
@@ -171,15 +176,18 @@ class Child:
     One that holds the texts as well would take much longer to fork others.
     """
 
-    def __init__(self, job: IndexJob) -> None:
+    def __init__(self, function: Callable[[JobT, Unwatched], Any], job: JobT) -> None:
         self._pool = ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn"), initializer=_take, initargs=(job,)
+            1,
+            multiprocessing.get_context("spawn"),
+            initializer=_take,
+            initargs=(partial(function, job, Unwatched()),),
         )
         self._pool.submit(os.getpid).result()
 
-    def build(self) -> None:
+    def work(self) -> None:
         """Do the job."""
-        self._pool.submit(_build).result()
+        self._pool.submit(_work).result()
 
     def __enter__(self) -> Self:
         return self
@@ -189,18 +197,18 @@ class Child:
 
 
 # Set in the process of a Child only.
-_job: IndexJob | None = None
+_job: Callable[[], Any] | None = None
 
 
-def _take(job: IndexJob) -> None:
+def _take(job: Callable[[], Any]) -> None:
     global _job  # noqa: PLW0603 - handing it over takes as long as some jobs do
     _job = job
 
 
-def _build() -> None:
+def _work() -> None:
     if _job is None:
         raise RuntimeError("this process was not made by Child")
-    build_project_index(_job, Unwatched())
+    _job()
 
 
 class _Texts:

@@ -193,8 +193,8 @@ def _bands(rows: sparse.csr_array, rarity: NDArray[np.float64]) -> Iterator[NDAr
         key = np.zeros(rows.shape[0], dtype=np.uint64)
         for number in range(_HASHES_A_BAND):
             salt = np.uint64((band * _HASHES_A_BAND + number + 1) << 40)
-            drawn = (mixed(columns ^ salt) >> _EXTRA_BITS) * _UNIT
-            first = _by_row(np.minimum, (-np.log1p(-drawn) / rarity**2).take(cells), rows.indptr)
+            drawn = 1 - (mixed(columns ^ salt) >> _EXTRA_BITS) * _UNIT  # never 0
+            first = _by_row(np.minimum, (-np.log(drawn) / rarity**2).take(cells), rows.indptr)
             key = mixed(key ^ first.view(np.uint64))
         yield key
 

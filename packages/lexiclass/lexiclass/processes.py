@@ -95,13 +95,16 @@ def forked_map(
     busy: dict[Connection, int] = {}
     with _forked(function, num_processes) as idle:
         for number in count():
-            while number not in answers:
+            while True:
+                # Also before a result is handed over: who takes it may take long.
                 while idle and len(busy) + len(answers) < num_processes * _AHEAD:
                     taken = next(waiting, None)
                     if taken is None:
                         break
                     busy[idle[-1]] = taken[0]
                     _send(idle.pop(), taken[1])
+                if number in answers:
+                    break
                 if not busy:
                     return
                 for process in _wait_for(busy, while_waiting):

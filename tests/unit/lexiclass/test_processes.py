@@ -47,6 +47,22 @@ def test_items_are_taken_only_as_they_are_needed() -> None:
     results.close()
 
 
+def test_a_process_has_its_next_item_before_a_result_is_handed_over() -> None:
+    taken = []
+
+    def items() -> Iterator[float]:
+        for item in (0.0, 60.0, 0.0):
+            taken.append(item)
+            yield item
+
+    results = forked_map(time.sleep, items(), num_processes=2)
+    assert isinstance(results, Generator)
+    next(results)
+    # Whoever was first has the third, whatever the caller does with the result.
+    assert len(taken) == 3
+    results.close()
+
+
 def test_an_error_of_the_work_reaches_the_caller() -> None:
     def work(item: int) -> int:
         raise ValueError(f"item {item}")

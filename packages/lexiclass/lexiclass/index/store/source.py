@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -19,6 +20,9 @@ _STREAM_DOCUMENTS = 65_536
 
 # Documents looked at by one process at a time: some hundredths of a second.
 _SURVEY_DOCUMENTS = 4_096
+
+# Looking for less than this takes no longer than starting processes that share it.
+_WORTH_PROCESSES_S = 0.1
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -85,15 +89,18 @@ def survey(source: DocumentSource, positions: NDArray[np.int64], *, num_processe
     """Look at documents of a source, many of them by several processes.
 
     The first are looked at here: what a source finds out of all of them then, such as a listing,
-    the other processes have as well.
+    the other processes have as well, and it says how long the others will take.
     """
+    began = time.perf_counter()
     parts = [source.survey(positions[:_SURVEY_DOCUMENTS])] if len(positions) else []
+    took_s = time.perf_counter() - began
     starts = range(_SURVEY_DOCUMENTS, len(positions), _SURVEY_DOCUMENTS)
+    is_long = took_s * len(starts) > _WORTH_PROCESSES_S
     parts.extend(
         forked_map(
             lambda start: source.survey(positions[start : start + _SURVEY_DOCUMENTS]),
             starts,
-            num_processes=min(num_processes, len(starts)),
+            num_processes=min(num_processes, len(starts)) if is_long else 1,
         )
     )
     none = np.empty(0, np.int64)

@@ -84,13 +84,20 @@ class SvmClassifier(RowClassifier, CalibratedClassifier):
         rows = training.rows
         size = rows.nnz if isinstance(rows, sparse.csr_array) else rows.size
         is_large = size * len(machines) >= _WORTH_A_PROCESS
+
+        def fit(machine: Machine) -> tuple[NDArray[np.float32], float, RowScaling | None]:
+            fold = folds.of(machine)
+            weights, intercept = self._fit(fold, machine)
+            # Other processes send it, as large as the weights; the model's own is here already.
+            return weights, intercept, None if machine.fold is None else fold.scaling
+
         fitted = forked_map(
-            lambda machine: (*self._fit(folds.of(machine), machine), folds.of(machine).scaling),
+            fit,
             machines,
             num_processes=self._num_processes if is_large else 1,
         )
         for machine, (weights, intercept, scaling) in zip(machines, fitted, strict=True):
-            if machine.fold is None:
+            if scaling is None:
                 self._weights[:, machine.columns] = weights[:, np.newaxis] * machine.signs
                 self._intercepts[machine.columns] = intercept * machine.signs
             else:

@@ -173,13 +173,18 @@ async def test_who_tries_too_many_passwords_is_told_what_is_true_of_every_name(
         assert not await passwords.is_right(name, "y", "127.0.0.1")
     async with browser(app) as client:
         answers = [
-            await client.post("/login", data={"name": name, "password": "x"}, headers=OURS)
+            await client.post(
+                "/login",
+                data={"name": name, "password": "x", "next": "/tasks?state=failed"},
+                headers=OURS,
+            )
             for name in ("anna", "nobody")
         ]
     for answer in answers:
         assert answer.status_code == 429
         assert answer.headers["retry-after"] == "1"
         assert "Too many passwords were tried. Wait 1 s, or log in by a link" in words(answer)
+        assert 'name="next" value="/tasks?state=failed"' in answer.text
     assert words(answers[0]) == words(answers[1])
 
 

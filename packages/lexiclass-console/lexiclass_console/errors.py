@@ -39,7 +39,6 @@ _TITLES: Final[Mapping[int, str]] = {
     413: "This is too large",
     415: "This is no form",
     422: "Something is wrong in the form",
-    429: "Too many attempts",
     502: "This is not as it was written",
     503: "A server cannot be reached",
 }

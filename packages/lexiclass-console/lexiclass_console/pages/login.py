@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -39,6 +38,7 @@ async def log_in(request: Request) -> Response:
     token, name, password = (fields.get(each, [""])[-1] for each in ("token", "name", "password"))
     console = Console.of(request)
     user, prefix, mark = None, "", ""
+    status, headers = 403, {}
     if token:
         async with console.writing() as session:
             user = await redeem(session, token)
@@ -54,15 +54,16 @@ async def log_in(request: Request) -> Response:
                 mark = console.passwords.remembered(name)
         except TooManyAttempts as error:
             wait_s = math.ceil(error.wait_s)
-            raise HTTPException(
-                429,
+            problem = (
                 f"Too many passwords were tried. Wait {wait_s} s, or log in by a link: "
-                "lexiclass-worker console link",
-                {"Retry-After": str(wait_s)},
-            ) from None
+                "lexiclass-worker console link"
+            )
+            status, headers = 429, {"Retry-After": str(wait_s)}
     if user is None:
         back = fields.get("next", [""])[-1]
-        return _form(request, problem=problem, status=403, name=name, back=back)
+        answer = _form(request, problem=problem, status=status, name=name, back=back)
+        answer.headers.update(headers)
+        return answer
     async with console.writing() as session:
         opened = await open_session(
             session, user, lasts_s=console.settings.session_s, prefix=prefix

@@ -13,6 +13,9 @@ from tests.support.corpora import SmallProject
 from tests.support.database import Row
 from tests.support.house import House, fingerprint
 
+# A worker and two projects, for what the tests of each operation ask as well.
+pytestmark = pytest.mark.slow
+
 SECRET = "neighboursecret"
 
 Choice = Callable[[SmallProject, SmallProject], Any]
@@ -94,15 +97,6 @@ def cases() -> Iterator[tuple[type[Request], dict[str, str]]]:
             yield request, dict(zip(names, chosen, strict=True))
 
 
-def marked_cases() -> Iterator[Any]:
-    """Of each request, the first and those that name nothing but a neighbour's are not slow."""
-    seen = set()
-    for request, choice in cases():
-        is_quick = request not in seen or set(choice.values()) <= {"theirs", "yes"}
-        seen.add(request)
-        yield pytest.param(request, choice, marks=() if is_quick else pytest.mark.slow)
-
-
 def test_every_request_is_tried_and_all_that_may_name_something() -> None:
     def below(request: type[Request]) -> Iterator[type[Request]]:
         for inner in request.__subclasses__():
@@ -181,7 +175,7 @@ def shown(house: House, project: SmallProject, task: Row) -> str:
 
 @pytest.mark.parametrize(
     ("request_type", "choice"),
-    list(marked_cases()),
+    list(cases()),
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else None,
 )
 def test_nothing_of_a_neighbour_is_read_or_written(

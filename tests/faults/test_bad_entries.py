@@ -8,6 +8,9 @@ import pytest
 
 from tests.faults.conftest import Shared
 
+# Workers of their own; what no worker can read is tried in parts by quicker tests.
+pytestmark = pytest.mark.slow
+
 
 def entry(**fields: Any) -> bytes:
     """An entry that would be a message, but for some fields."""
@@ -49,7 +52,6 @@ NO_MESSAGES = {
 }
 
 
-@pytest.mark.slow_variants(6)
 @pytest.mark.parametrize("bad", NO_MESSAGES.values(), ids=NO_MESSAGES.keys())
 def test_an_entry_that_is_no_message_harms_no_other_and_becomes_a_dead_letter(
     shared: Shared, bad: bytes
@@ -111,7 +113,6 @@ def test_a_message_from_an_impossible_time_is_processed(shared: Shared, timestam
     assert shared.house.database.failed(key)["error"]["code"] == "NOT_FOUND"
 
 
-@pytest.mark.slow
 def test_every_thread_of_the_worker_still_lives(shared: Shared) -> None:
     """Runs last in this module: a thread that ended would show as work that is not shared."""
     house = shared.house

@@ -60,6 +60,7 @@ def test_a_task_that_takes_too_much_memory_fails_alone_and_nothing_stays_when_th
     own_house.wait_tidy()
 
 
+@pytest.mark.slow
 def test_a_storage_that_cannot_be_written_fails_the_training_after_its_attempts(
     shared: Shared,
 ) -> None:

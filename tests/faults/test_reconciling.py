@@ -16,10 +16,12 @@ from tests.support.measuring import Took
 from tests.support.processes import stopped, wait_for_trainings, worker_processes
 from tests.support.workers import wait_until
 
+# Workers of their own, whose reconcilers are tried in parts by quicker tests.
+pytestmark = pytest.mark.slow
+
 QUICK = {"RECONCILER__INTERVAL_S": "1", "DRAMATIQ__HEARTBEAT_TIMEOUT_MS": "5000"}
 
 
-@pytest.mark.slow
 def test_after_a_flush_of_redis_every_task_succeeds_and_has_one_effect(
     own_house: House, took: Took
 ) -> None:
@@ -82,7 +84,6 @@ def test_tasks_whose_rows_were_written_and_never_sent_run_all_the_same(shared: S
     assert index["result"]["added"] == len(project.document_ids)
 
 
-@pytest.mark.slow
 def test_a_task_whose_worker_and_message_are_both_gone_is_run_again(own_house: House) -> None:
     project = own_house.slow_project()
     with own_house.worker(QUICK) as group:
@@ -97,7 +98,6 @@ def test_a_task_whose_worker_and_message_are_both_gone_is_run_again(own_house: H
     assert (task["attempts"], task["crashes"]) == (2, 1)
 
 
-@pytest.mark.slow
 def test_of_two_workers_one_reconciles_and_the_other_when_it_is_killed(own_house: House) -> None:
     project = own_house.project(training=4, test=1)
     with own_house.worker(QUICK) as first, own_house.worker(QUICK) as second:

@@ -105,6 +105,7 @@ def test_what_cannot_be_counted_is_an_error_and_not_told(
     assert slow.read() is not None
 
 
+@pytest.mark.slow
 def test_what_could_not_be_counted_is_not_counted_again_at_once(
     database: Database, database_uri: str
 ) -> None:

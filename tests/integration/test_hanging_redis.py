@@ -53,6 +53,7 @@ async def test_rows_are_written_and_one_send_is_tried_whose_thread_is_the_client
         assert connections(hanging) == 1
 
 
+@pytest.mark.slow
 async def test_after_the_pause_one_is_tried_and_nobody_else_waits(
     database_uri: str, hanging: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,9 @@ from tests.support.mutations import mutate
 from tests.support.tiny_encoder import write_encoder
 from tests.support.variants import FULL_EXAMPLES
 
+# Processes of their own; resealed models and those of tests/fuzz are among the quicker tests.
+pytestmark = pytest.mark.slow
+
 WORDS = {"min_df": 1}
 PIPELINES: dict[str, dict[str, Any]] = {
     "bow": {"feature_extractor_params": WORDS},
@@ -93,7 +96,6 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return directory / "model"
 
 
-@pytest.mark.slow_variants
 @pytest.mark.timeout(600)
 def test_a_changed_model_predicts_or_is_refused_and_nothing_else(
     trained: Path, tmp_path: Path

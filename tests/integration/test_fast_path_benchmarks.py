@@ -104,13 +104,13 @@ def test_what_is_timed_as_unchanged_finds_nothing_to_do(
         corpus.path(document_id).write_text(text)
     built = tmp_path / "indexes" / layout.index_directory(7, "icu", "en")
     generations = []
-    build = library.Child.build
+    work = library.Child.work
 
     def noting(child: Any) -> None:
-        build(child)
+        work(child)
         generations.append(IndexManifest.read(built).generation)
 
-    monkeypatch.setattr(library.Child, "build", noting)
+    monkeypatch.setattr(library.Child, "work", noting)
     library.index(corpus, rounds=2)
     assert generations == [1, 1, 2] * 2
 

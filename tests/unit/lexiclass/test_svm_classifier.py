@@ -92,17 +92,27 @@ def test_large_corpora_hold_out_no_more_than_they_need(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("num_documents", "trainings", "scored"),
-    [(1_000, 11, 1_000), (5_000, 4, 3_000), (6_002, 3, 4_002), (9_900, 2, 3_300)],
+    ("classes", "num_documents", "trainings", "scored"),
+    [
+        ("abc", 999, 11, 1_000),
+        ("abc", 4_998, 5, 4_000),
+        ("abc", 6_003, 3, 4_002),
+        ("abc", 9_900, 2, 3_300),
+        # One machine is for both.
+        ("ab", 1_000, 11, 1_000),
+        ("ab", 5_000, 7, 3_000),
+        ("ab", 9_900, 5, 3_960),
+    ],
 )
 def test_the_more_documents_the_fewer_trainings_give_enough_scores(
-    num_documents: int, trainings: int, scored: int
+    classes: str, num_documents: int, trainings: int, scored: int
 ) -> None:
     told = []
-    features, labels = blobs({"a": num_documents // 2, "b": num_documents // 2})
+    features, labels = blobs(dict.fromkeys(classes, num_documents // len(classes)))
     classifier = svm(max_iter=1)
     classifier.train(features, labels, progress=lambda done, total: told.append((done, total)))
-    assert told[-1] == (trainings, trainings)
+    num_machines = 1 if len(classes) == 2 else len(classes)
+    assert told[-1] == (trainings * num_machines,) * 2
     # Of rows that are nearly the same all are in one fold, so folds differ in size.
     assert classifier.held_out is not None
     assert len(classifier.held_out) == pytest.approx(scored, abs=100)

@@ -21,8 +21,10 @@ _CALIBRATION_DOCUMENTS_PER_CLASS = 10
 
 # Folds of corpora up to a size, and of larger ones. A machine that lacks a third of a hundred
 # documents is much worse than the one whose confidences are wanted; one that lacks a tenth is
-# nearly as good. Of many documents a third is no loss, and the fewest machines score enough.
-_FOLDS_UP_TO, _FOLDS_OF_MANY = {1_000: 10, 5_000: 5}, 3
+# nearly as good. Of many documents a third is no loss, and the fewest machines score enough; but
+# where classes are hard to tell apart, as two often are, a third still is one, and one machine for
+# both costs little.
+_FOLDS_UP_TO, _FOLDS_OF_MANY, _FOLDS_OF_PAIRS = {1_000: 10, 5_000: 5}, 3, 10
 
 
 def list_machines(targets: Targets, keys: Keys, parameters: SvmParameters) -> list[Machine]:
@@ -34,14 +36,15 @@ def list_machines(targets: Targets, keys: Keys, parameters: SvmParameters) -> li
     whole = list(_of_model(targets, parameters))
     if parameters.calibration == "none":
         return whole
-    num_folds = _num_folds(len(targets), parameters)
+    num_folds = _num_folds(targets, parameters)
     # Dealt out by what the documents are: another seed need not move confidences.
     if targets.multi_label:
         folds = targets.dealt_folds(num_folds, 0, keys)
-        needed = [_num_needed(machine.members.astype(np.intp), parameters) for machine in whole]
+        codes = [machine.members.astype(np.intp) for machine in whole]
+        needed = [_num_needed(of_machine, num_folds, parameters) for of_machine in codes]
     else:
         folds = targets.folds(num_folds, 0, keys)
-        needed = [_num_needed(targets.strata, parameters)] * len(whole)
+        needed = [_num_needed(targets.strata, num_folds, parameters)] * len(whole)
     listed = whole.copy()
     for number, fold in enumerate(np.unique(folds[folds >= 0])):
         rows = np.flatnonzero(folds == fold)
@@ -58,9 +61,9 @@ def _of_model(targets: Targets, parameters: SvmParameters) -> Iterator[Machine]:
     weights = np.ones((2, len(targets.classes))) if weights is None else weights
     if not targets.multi_label:
         weights[0] = 1  # each class against the rest, which weighs as it is
+    # Of two classes one machine says both: it is for the one, against the other.
+    is_pair = _is_pair(targets)
     for column, members in enumerate(targets.members.T):
-        # Of two classes one machine says both: it is for the one, against the other.
-        is_pair = len(targets.classes) == 2 and not targets.multi_label
         if is_pair and column == 0:
             continue
         yield Machine(
@@ -76,9 +79,8 @@ def _is_left(machine: Machine, kept: NDArray[np.bool_]) -> bool:
     return len(np.unique(machine.members[kept])) == len(np.unique(machine.members))
 
 
-def _num_needed(codes: NDArray[np.intp], parameters: SvmParameters) -> int:
+def _num_needed(codes: NDArray[np.intp], num_folds: int, parameters: SvmParameters) -> int:
     """Return how many folds of documents with (n,) codes hold out enough."""
-    num_folds = _num_folds(len(codes), parameters)
     if parameters.held_out == "all":
         return num_folds
     sizes = np.bincount(codes)
@@ -89,9 +91,15 @@ def _num_needed(codes: NDArray[np.intp], parameters: SvmParameters) -> int:
     return ceil(min(float(share), 1.0) * num_folds)
 
 
-def _num_folds(num_documents: int, parameters: SvmParameters) -> int:
+def _num_folds(targets: Targets, parameters: SvmParameters) -> int:
     if parameters.calibration_folds is not None:
         return parameters.calibration_folds
+    if _is_pair(targets):
+        return _FOLDS_OF_PAIRS
     return next(
-        (folds for most, folds in _FOLDS_UP_TO.items() if num_documents <= most), _FOLDS_OF_MANY
+        (folds for most, folds in _FOLDS_UP_TO.items() if len(targets) <= most), _FOLDS_OF_MANY
     )
+
+
+def _is_pair(targets: Targets) -> bool:
+    return len(targets.classes) == 2 and not targets.multi_label

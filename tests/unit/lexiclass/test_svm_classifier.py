@@ -102,6 +102,7 @@ def test_large_corpora_hold_out_no_more_than_they_need(monkeypatch: pytest.Monke
         ("ab", 1_000, 11, 1_000),
         ("ab", 5_000, 7, 3_000),
         ("ab", 9_900, 5, 3_960),
+        ("ab", 13_000, 2, 3_250),
     ],
 )
 def test_the_more_documents_the_fewer_trainings_give_enough_scores(

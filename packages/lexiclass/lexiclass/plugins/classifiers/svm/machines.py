@@ -21,10 +21,12 @@ _CALIBRATION_DOCUMENTS_PER_CLASS = 10
 
 # Folds of corpora up to a size, and of larger ones. A machine that lacks a third of a hundred
 # documents is much worse than the one whose confidences are wanted; one that lacks a tenth is
-# nearly as good. Of many documents a third is no loss, and the fewest machines score enough; but
-# where classes are hard to tell apart, as two often are, a third still is one, and one machine for
-# both costs little.
-_FOLDS_UP_TO, _FOLDS_OF_MANY, _FOLDS_OF_PAIRS = {1_000: 10, 5_000: 5}, 3, 10
+# nearly as good. Of many documents a third is no loss, and the fewest machines score enough.
+_FOLDS_UP_TO, _FOLDS_OF_MANY = {1_000: 10, 5_000: 5}, 3
+
+# Two classes are often hard to tell apart: a third of their documents is a loss for longer, and one
+# machine for both costs little. Of very many one fold is enough, trained beside the model itself.
+_FOLDS_OF_PAIRS, _PAIRS_UP_TO = 10, 10_000
 
 
 def list_machines(targets: Targets, keys: Keys, parameters: SvmParameters) -> list[Machine]:
@@ -94,10 +96,13 @@ def _num_needed(codes: NDArray[np.intp], num_folds: int, parameters: SvmParamete
 def _num_folds(targets: Targets, parameters: SvmParameters) -> int:
     if parameters.calibration_folds is not None:
         return parameters.calibration_folds
+    num_documents = len(targets)
     if _is_pair(targets):
-        return _FOLDS_OF_PAIRS
+        if num_documents <= _PAIRS_UP_TO:
+            return _FOLDS_OF_PAIRS
+        return min(_FOLDS_OF_PAIRS, num_documents // _CALIBRATION_DOCUMENTS)
     return next(
-        (folds for most, folds in _FOLDS_UP_TO.items() if len(targets) <= most), _FOLDS_OF_MANY
+        (folds for most, folds in _FOLDS_UP_TO.items() if num_documents <= most), _FOLDS_OF_MANY
     )
 
 

@@ -50,9 +50,10 @@ class SvmParameters(Parameters):
         default=None,
         ge=2,
         le=20,
-        description="Folds that give the out-of-fold scores, by default 10 for two classes and for "
-        "up to 1,000 documents, 5 for up to 5,000 and 3 for more; of large corpora only as many are "
-        "trained as give 3,000 scored documents, and 10 of each class.",
+        description="Folds that give the out-of-fold scores, by default 10 for up to 1,000 "
+        "documents, 5 for up to 5,000 and 3 for more; of two classes 10 for up to 10,000, and one "
+        "for every 3,000 of more, 10 at most. Of large corpora only as many are trained as give "
+        "3,000 scored documents, and 10 of each class.",
     )
     held_out: Literal["enough", "all"] = Field(
         default="enough",

@@ -21,7 +21,7 @@ from lexiclass.folds import Keys, mixed
 from lexiclass.rows import Rows
 from lexiclass.tokens import TokenMatrix
 
-Number = TypeVar("Number", np.uint64, np.float64)
+Number = TypeVar("Number", np.uint64, np.float32)
 
 # Rows with at least this cosine are taken for the same.
 _SAME = np.float32(0.9)
@@ -189,13 +189,17 @@ def _bands(rows: sparse.csr_array, rarity: NDArray[np.float64]) -> Iterator[NDAr
     """
     columns = np.arange(rows.shape[1], dtype=np.uint64)
     cells = rows.indices.astype(np.intp)  # which ``take`` would make of them each time
+    of_cells = np.empty(len(cells), dtype=np.float32)
     for band in range(_BANDS):
         key = np.zeros(rows.shape[0], dtype=np.uint64)
         for number in range(_HASHES_A_BAND):
             salt = np.uint64((band * _HASHES_A_BAND + number + 1) << 40)
             drawn = 1 - (mixed(columns ^ salt) >> _EXTRA_BITS) * _UNIT  # never 0
-            first = _by_row(np.minimum, (-np.log(drawn) / rarity**2).take(cells), rows.indptr)
-            key = mixed(key ^ first.view(np.uint64))
+            # Single precision: two features of one time make a pair more that is compared.
+            times = (-np.log(drawn) / rarity**2).astype(np.float32)
+            times.take(cells, out=of_cells, mode="clip")  # with "raise" it fills a copy
+            first = _by_row(np.minimum, of_cells, rows.indptr)
+            key = mixed(key ^ first.view(np.uint32))
         yield key
 
 

@@ -136,13 +136,13 @@ def test_what_is_minimised_has_the_gradient_that_is_said(num: int) -> None:
     )
     objectives: list[tuple[Objective, int]] = [(pooled, 11)]
     for multi_label in (False, True):
-        members = codes[:, np.newaxis] == np.arange(4)
+        members = np.arange(4)[:, np.newaxis] == codes
         evidence = EvidenceObjective(
             near=nearness(source.integers(1, 9, num).astype(float), np.array([1.0, 3.0, 9.0])),
-            ratios=source.normal(size=(num, 4)),
+            ratios=source.normal(size=(4, num)),
             frequencies=np.array([0.1, 0.2, 0.3, 0.4]),
-            members=members | (source.random((num, 4)) < 0.3) if multi_label else members,
-            counts=source.random((num, 4 if multi_label else 1)),
+            members=members | (source.random((4, num)) < 0.3) if multi_label else members,
+            counts=source.random((4 if multi_label else 1, num)),
             expected=np.array([-1.0, -0.5]),
             freedom=np.array([0.0, 0.4, 0.9, 1.0]),
             multi_label=multi_label,

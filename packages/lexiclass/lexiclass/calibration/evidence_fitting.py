@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import scipy
@@ -17,6 +17,8 @@ from lexiclass.calibration.evidence import (
     log_ratios,
     nearness,
 )
+
+Number = TypeVar("Number", np.float64, np.bool_)
 
 # The tenth of the documents with the least evidence is what evidence may be scarce in: above it,
 # scores are believed as they are. Where nearly all have next to none, one word is scarce all the
@@ -100,22 +102,23 @@ def mix_by_evidence(
     counts = np.where(is_counted, _COUNTS, 0.0)
     if shortened.weights is not None:
         counts *= shortened.weights[scarce, np.newaxis]
-    ratios = log_ratios(
-        calibrator(np.where(is_known, scores, 0.0)), frequencies, multi_label=multi_label
-    )
     objective = _Objective(
         near=nearness(shortened.evidence[scarce], knots),
-        ratios=ratios,
+        ratios=_by_class(
+            log_ratios(
+                calibrator(np.where(is_known, scores, 0.0)), frequencies, multi_label=multi_label
+            )
+        ),
         frequencies=frequencies,
-        members=shortened.members[scarce],
-        counts=counts,
+        members=_by_class(shortened.members[scarce]),
+        counts=_by_class(counts),
         expected=_expected(knots),
         freedom=np.ones(len(frequencies)) if freedom is None else freedom,
         multi_label=multi_label,
     )
     best = scipy.optimize.minimize(
         objective,
-        objective.start(),
+        np.zeros(objective.num_parameters),
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": _MOST_STEPS, "ftol": _TOLERANCE},
@@ -126,11 +129,16 @@ def mix_by_evidence(
         frequencies=frequencies,
         knots=knots,
         weights=np.exp(log_weights),
-        shifts=shifts * objective.freedom,
+        shifts=shifts,
         shares=special.expit(logits),
         multi_label=multi_label,
         unknown=unknown,
     )
+
+
+def _by_class(of_documents: NDArray[Number]) -> NDArray[Number]:
+    """Return (k, n) numbers of (n, k): a class after the other, so that sums over them are fast."""
+    return np.ascontiguousarray(of_documents.T)
 
 
 def _knots(enough: float) -> Matrix:
@@ -150,12 +158,14 @@ def _expected(knots: Matrix) -> Matrix:
 class _Objective:
     """What is minimised: minus the logarithm of the posterior, and its gradient.
 
+    Its parameters are in standard deviations of their priors, so that steps of all are alike.
+
     Attributes:
         near: (n, j) what each knot counts for each document.
-        ratios: (n, k) logarithms of probabilities, less those of the frequencies.
+        ratios: (k, n) logarithms of probabilities, less those of the frequencies.
         frequencies: (k,) of the classes.
-        members: (n, k) whether a document has a class.
-        counts: (n, k) what each answer counts where each class is by itself, else (n, 1).
+        members: (k, n) whether a document has a class.
+        counts: (k, n) what each answer counts where each class is by itself, else (1, n).
         expected: (j,) logarithms of the weights before any document is seen.
         freedom: (k,) what a class' shifts are times.
         multi_label: Whether each class is by itself.
@@ -170,63 +180,60 @@ class _Objective:
     freedom: Matrix
     multi_label: bool
 
-    def start(self) -> Matrix:
-        """Return the parameters before any document is seen."""
-        j, k = len(self.expected), len(self.frequencies)
-        return np.concatenate((self.expected, np.full(j, _SHARE_MEAN), np.zeros(j * k)))
+    @property
+    def num_parameters(self) -> int:
+        """How many are fitted: two for each knot, and one for each class there."""
+        return len(self.expected) * (2 + len(self.frequencies))
 
     def unpack(self, parameters: Matrix) -> tuple[Matrix, Matrix, Matrix]:
         """Return (j,) logarithms of weights, (j,) logits of shares, and (j, k) shifts."""
+        weight_steps, logits, shift_steps = self._split(parameters)
+        return (
+            self.expected + _WEIGHT_SPREAD * _walk(weight_steps),
+            _SHARE_MEAN + _SHARE_SPREAD * logits,
+            _SHIFT_SPREAD * self.freedom * _walk(shift_steps),
+        )
+
+    def _split(self, parameters: Matrix) -> tuple[Matrix, Matrix, Matrix]:
         j = len(self.expected)
         return parameters[:j], parameters[j : 2 * j], parameters[2 * j :].reshape(j, -1)
 
     def __call__(self, parameters: Matrix) -> tuple[float, Matrix]:
         log_weights, logits, shifts = self.unpack(parameters)
         shares = special.expit(logits)
-        weight = np.exp(self.near @ log_weights)
-        share = (self.near @ shares)[:, np.newaxis]
-        z = self.ratios * weight[:, np.newaxis]
-        z += log_frequencies(self.frequencies, multi_label=self.multi_label)
-        z += self.near @ (shifts * self.freedom)
-        found = special.expit(z) if self.multi_label else special.softmax(z, axis=1)
-        of_found, of_frequencies = self._of_answers(found), self._of_answers(self.frequencies)
+        weight, share = np.exp(self.near @ log_weights), self.near @ shares
+        frequencies = self.frequencies[:, np.newaxis]
+        z = self.ratios * weight
+        z += log_frequencies(frequencies, multi_label=self.multi_label)
+        z += shifts.T @ self.near.T
+        found = special.expit(z) if self.multi_label else special.softmax(z, axis=0)
+        of_found, of_frequencies = self._of_answers(found), self._of_answers(frequencies)
         probable = np.maximum((1 - share) * of_found + share * of_frequencies, _SMALLEST)
         found -= self.members
         found *= self.counts * (1 - share) * of_found / probable
-        by_share = (self.counts * (of_found - of_frequencies) / probable).sum(axis=1)
-        by_log_weight = weight * (found * self.ratios).sum(axis=1)
-        priors = [
-            _walk(log_weights - self.expected, _WEIGHT_SPREAD),
-            _normal(logits - _SHARE_MEAN, _SHARE_SPREAD),
-            _walk(shifts, _SHIFT_SPREAD),
-        ]
+        by_share = (self.counts * (of_found - of_frequencies) / probable).sum(axis=0)
+        by_log_weight = weight * (found * self.ratios).sum(axis=0)
+        value = 0.5 * float(parameters @ parameters)
+        value -= float((self.counts * np.log(probable)).sum())
         gradients = (
-            self.near.T @ by_log_weight,
-            shares * (1 - shares) * (self.near.T @ by_share),
-            self.near.T @ found * self.freedom,
+            _WEIGHT_SPREAD * _back(self.near.T @ by_log_weight),
+            _SHARE_SPREAD * shares * (1 - shares) * (self.near.T @ by_share),
+            _SHIFT_SPREAD * self.freedom * _back((found @ self.near).T),
         )
-        value = sum(prior for prior, _ in priors) - float((self.counts * np.log(probable)).sum())
-        return value, np.concatenate(
-            [
-                (of_documents + of_prior).ravel()
-                for of_documents, (_, of_prior) in zip(gradients, priors, strict=True)
-            ]
-        )
+        return value, parameters + np.concatenate([each.ravel() for each in gradients])
 
     def _of_answers(self, probabilities: Matrix) -> Matrix:
-        """Return the probabilities of what is true: (n, k) of each class by itself, else (n, 1)."""
+        """Return the probabilities of what is true: (k, n) of each class by itself, else (1, n)."""
         if self.multi_label:
             return np.where(self.members, probabilities, 1 - probabilities)
-        return np.asarray((self.members * probabilities).sum(axis=1, keepdims=True))
+        return np.asarray((self.members * probabilities).sum(axis=0, keepdims=True))
 
 
-def _normal(values: Matrix, spread: float) -> tuple[float, Matrix]:
-    return 0.5 * float(np.square(values / spread).sum()), values / spread**2
+def _walk(steps: Matrix) -> Matrix:
+    """Return where steps lead that begin at 0 beyond the last of them."""
+    return np.asarray(np.cumsum(steps[::-1], axis=0)[::-1])
 
 
-def _walk(values: Matrix, spread: float) -> tuple[float, Matrix]:
-    """Return minus the logarithm of the prior of a walk that begins at 0 beyond the last value."""
-    steps = values - np.concatenate((values[1:], np.zeros_like(values[:1])))
-    value, gradient = _normal(steps, spread)
-    gradient[1:] -= gradient[:-1].copy()
-    return value, gradient
+def _back(by_place: Matrix) -> Matrix:
+    """Return the gradient for the steps of a walk, of that for the places it comes to."""
+    return np.asarray(np.cumsum(by_place, axis=0))

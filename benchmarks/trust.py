@@ -89,6 +89,17 @@ def of_each_class(count: int) -> Scenario:
     return draw
 
 
+def all_but(count: int) -> Scenario:
+    """Draw so many documents to test on, of small corpora a half, and train on all others."""
+
+    def draw(corpus: Corpus, random: Random) -> Drawn:
+        shuffled = sample([*corpus.train, *corpus.test], None, random)
+        tested = min(count, len(shuffled) // 2)
+        return Drawn(shuffled[tested:], shuffled[:tested])
+
+    return draw
+
+
 def rare_class(corpus: Corpus, random: Random) -> Drawn:
     """Leave nine documents of one class, and as small a share of it in the test."""
     rare = str(random.choice(sorted({label for _, label in corpus.train})))
@@ -141,6 +152,7 @@ SCENARIOS: dict[str, Scenario] = {
     "wrong labels": wrong_labels,
     "missing class": missing_class,
     "whole": few(_MOST_TRAINED),
+    "all but 1,500": all_but(1_500),
     "tiny classes": few(_MOST_TRAINED),
 }
 
